@@ -142,7 +142,19 @@ class Bubblewrap:
         options += ["--dev", "/dev", "--dev-bind", "/dev/full", "/dev/zero"]
         options += ["--size", str(SHM_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108 - inside
         options += ["--size", str(TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108 - inside
-        return [*options, "--remount-ro", "/dev", "--remount-ro", "/", "--setenv", "LANG", "C.UTF-8"]
+        return [
+            *options,
+            "--remount-ro",
+            "/dev",
+            "--remount-ro",
+            "/",
+            "--setenv",
+            "LANG",
+            "C.UTF-8",
+            "--setenv",
+            "LD_BIND_NOW",
+            "1",
+        ]
 
 
 def _forbidden(said: str) -> SandboxError:

@@ -99,7 +99,12 @@ class Host:
                 stdout=subprocess.PIPE,
                 stderr=diagnosis,
                 bufsize=0,
-                env={"LANG": "C.UTF-8", "TMPDIR": str(folder), **(ONE_THREAD if self.packages.files else {})},
+                env={
+                    "LANG": "C.UTF-8",
+                    "LD_BIND_NOW": "1",
+                    "TMPDIR": str(folder),
+                    **(ONE_THREAD if self.packages.files else {}),
+                },
                 cwd="/",
                 pass_fds=(*inherited, *descriptors),
                 user=uid,

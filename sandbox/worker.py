@@ -143,6 +143,7 @@ class Worker:
             )
             usage = ProcessTreeUsage(self._process.pid, began) if self._process.pid is not None else None
             answer = self._read(began + limits.wall_limit_s + SLACK_S, usage, limits)
+            self._clean = answer is not None and answer.get("clean") is True
         except OSError:  # it has ended before or while the program was sent
             answer = None
         self._refuse_if_ended()

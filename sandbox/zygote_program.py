@@ -25,6 +25,7 @@ _MODULES = (
     "assertions",
     "judge",
     "watch",
+    "ending",
     "forks",
     "standing_judge",
     "zygote",

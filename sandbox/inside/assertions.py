@@ -8,6 +8,7 @@ So each is evaluated once, in its order, and what fails is still there to be sho
 
 import ast
 import contextlib
+import functools
 import itertools
 import types
 import typing
@@ -33,6 +34,9 @@ RELATIONS: dict[type, str] = {
     ast.In: "in",
     ast.NotIn: "not in",
 }
+BLOCKS = {"body", "orelse", "finalbody", "handlers", "cases"}  # of statements
+NOWHERE: Any = {"lineno": 1, "col_offset": 0, "end_lineno": 1, "end_col_offset": 0}
+SEEN_NAME, HELD_NAME = (ast.Name(name, ast.Load(), **NOWHERE) for name in (SEEN, HELD))
 MIRRORED = {
     "==": "==",
     "!=": "!=",
@@ -58,7 +62,7 @@ class Assertions:
 
     def __init__(self) -> None:
         self._source = ""
-        self._found: list[tuple[int, int, ast.expr, list[Compared]]] = []
+        self._found: list[tuple[int, int, dict[str, Any], list[Compared]]] = []
         self._values: dict[int, dict[int, Any]] = {}
         self._call: typing.Optional[dict[str, Any]] = None
         self._returned: list[Any] = []
@@ -116,19 +120,20 @@ class Assertions:
 
     def _rewrite(self, node: Any) -> None:
         """Statements only: there are none in expressions."""
-        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-            statements = getattr(node, field, None)
-            if type(statements) is not list:
+        for field in node._fields:
+            if field not in BLOCKS:
                 continue
-            for statement in statements:
-                self._rewrite(statement)
-            if any(isinstance(statement, ast.Assert) for statement in statements):
-                statements[:] = itertools.chain.from_iterable(map(self._watched, statements))
+            statements: list[Any] = []
+            for statement in getattr(node, field):
+                if type(statement) is ast.Assert:
+                    statements += self._watched(statement)
+                else:
+                    self._rewrite(statement)
+                    statements.append(statement)
+            setattr(node, field, statements)
 
-    def _watched(self, statement: Any) -> list[Any]:
-        if not isinstance(statement, ast.Assert):
-            return [statement]
-        number = len(self._found)
+    def _watched(self, statement: ast.Assert) -> list[Any]:
+        number = constant(len(self._found))
         comparisons: list[Compared] = []
         places = itertools.count()
 
@@ -136,7 +141,8 @@ class Assertions:
             if not also_literals and literal(value):
                 return value, value
             place = next(places)
-            return call_of(SEEN, [number, place], value, value), place
+            seen = ast.Call(SEEN_NAME, [number, constant(place), value], [], **place_of(value))
+            return seen, place
 
         def watch(test: Any, wanted: str) -> Any:
             if isinstance(test, ast.BoolOp):
@@ -155,11 +161,10 @@ class Assertions:
                 comparisons.append(Compared(place, "is false" if wanted else "is true"))
             return test
 
-        segment = placed(ast.Constant(None), statement.test)
+        here, segment = place_of(statement), place_of(statement.test)
+        self._found.append((here["lineno"], here["end_lineno"], segment, comparisons))
         statement.test = watch(statement.test, "")
-        self._found.append((statement.lineno, statement.end_lineno or statement.lineno, segment, comparisons))
-        held = placed(ast.Expr(call_of(HELD, [number], None, statement)), statement)
-        return [statement, held]
+        return [statement, ast.Expr(ast.Call(HELD_NAME, [number], [], **here), **here)]
 
     def _see(self, number: int, place: int, value: Any) -> Any:
         if place == 0:
@@ -187,7 +192,8 @@ class Assertions:
         # Of several in one line the last one whose values are still held.
         number = next((each for each in reversed([*self._values]) if each in here), here[0])
         _, _, segment, comparisons = self._found[number]
-        found = {"check": cut(f"assert {ast.get_source_segment(self._source, segment) or ''}", SHOWN_SOURCE)}
+        text = ast.get_source_segment(self._source, ast.Constant(None, **segment))
+        found = {"check": cut(f"assert {text or ''}", SHOWN_SOURCE)}
         values = self._values.get(number, {})
         reached = [each for each in comparisons if was_reached(each, values)]
         if reached and isinstance(error, AssertionError):
@@ -195,19 +201,20 @@ class Assertions:
         return found
 
 
-def call_of(name: str, numbers: list[int], value: Any, where: Any) -> Any:
-    """The expression `name(*numbers, value)`, at the place of a node."""
-    args: list[Any] = [placed(ast.Constant(number), where) for number in numbers]
-    if value is not None:
-        args.append(value)
-    return placed(ast.Call(placed(ast.Name(name, ast.Load()), where), args, []), where)
+def place_of(node: Any) -> dict[str, Any]:
+    """For a node that stands there as well. `ast.fix_missing_locations` would walk through all below one."""
+    return {
+        "lineno": node.lineno,
+        "col_offset": node.col_offset,
+        "end_lineno": node.end_lineno,
+        "end_col_offset": node.end_col_offset,
+    }
 
 
-def placed(node: Any, where: Any) -> Any:
-    """A node that stands at the place of another one. `ast.fix_missing_locations` would walk through all below it."""
-    node.lineno, node.col_offset = where.lineno, where.col_offset
-    node.end_lineno, node.end_col_offset = where.end_lineno, where.end_col_offset
-    return node
+@functools.lru_cache(256)
+def constant(number: int) -> ast.expr:
+    """One node serves in many places, and in many trees: whatever is executed there can't fail, so none is shown."""
+    return ast.Constant(number, **NOWHERE)
 
 
 def literal(node: Any) -> bool:

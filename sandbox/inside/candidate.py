@@ -9,6 +9,7 @@ ended.
 
 import atexit
 import builtins
+import contextlib
 import json
 import operator
 import os
@@ -21,6 +22,14 @@ from sandbox.inside.channel import Peer, encoded, told
 from sandbox.inside.child import describe, ended_by, flush
 from sandbox.inside.values import Packing, contents_of, token
 
+WARM_UPS = 8  # from then on Python executes code in the form that it has adapted to what it met
+SAMPLE = """
+from typing import List
+
+
+def sample(first: int, second: List[int], third: str) -> List[str]:
+    return [third * first for _ in second]
+"""
 PROGRAM, SOLUTION = "<program>", "<solution>"  # the second within the first, where a benchmark has it so
 
 
@@ -98,12 +107,19 @@ def run_script(code: str, as_main: bool) -> bytes:
     return failed or b"passed\n"
 
 
-def answer_calls(code: str, as_main: bool, entry_point: str, reading: int, writing: int) -> None:
-    """Load the program, then answer each call of its entry point until nobody asks any more."""
+def no_more_calls(_error: Exception) -> typing.NoReturn:
+    os._exit(0)
 
-    def end(_error: Exception) -> typing.NoReturn:
-        os._exit(0)
 
+def answer_calls(
+    code: str,
+    as_main: bool,
+    entry_point: str,
+    reading: int,
+    writing: int,
+    end: typing.Callable[[Exception], typing.NoReturn] = no_more_calls,
+) -> None:
+    """Load the program, then answer each call of its entry point until nobody asks any more: then `end` is called."""
     peer, own_pid, streams = Peer(reading, writing, token, end), os.getpid(), (sys.stdout, sys.stderr)
     failed, names, line = load(code, as_main, exec)
     if failed:
@@ -158,3 +174,26 @@ def _changed(given: list[Any], args: list[Any], named: dict[str, Any], frame: by
     again = Packing(lambda _: 0, token)
     packed = encoded({"call": again.each(args), "named": dict(zip(named, again.each(named.values())))})
     return packed != frame or any(map(operator.is_not, again.objects, given))
+
+
+def warm_up() -> None:
+    """Do once what each program's process does, so that its forks need not make what a first use makes."""
+
+    def over(error: Exception) -> typing.NoReturn:
+        raise error
+
+    own_main = sys.modules["__main__"]
+    try:
+        for _ in range(WARM_UPS):
+            ask, asked = os.pipe()[::-1]
+            heard, reply = os.pipe()
+            with open(ask, "wb") as file:
+                for call in ([1, [2, 3], "4"], []):
+                    frame = encoded({"call": call, "named": {}})
+                    file.write(len(frame).to_bytes(4, "big") + frame)
+            with contextlib.suppress(EOFError):
+                answer_calls(SAMPLE, True, "sample", asked, reply, over)
+            for descriptor in (asked, heard, reply):
+                os.close(descriptor)
+    finally:
+        sys.modules["__main__"] = own_main

@@ -13,13 +13,12 @@ import struct
 import typing
 from typing import Any
 
-from sandbox.inside.child import describe
+from sandbox.inside.child import describe, from_json
 from sandbox.inside.values import BrokenChannel, Packing, Unpacking
 
 _as_json = json.JSONEncoder(
     separators=(",", ":"), ensure_ascii=False
 ).encode  # `json.dumps` makes one each time
-_from_json = json.JSONDecoder().raw_decode  # `json.loads` finds out the encoding, and looks for blanks
 MOST_BYTES = 64 << 20  # of a frame: an answer of ten million numbers
 # What may be raised on the other side. The two that are taken out steer loops and generators without being seen.
 ERRORS = {
@@ -105,7 +104,7 @@ class Peer:
         del self._read[:end]
         try:
             text = self.frame.decode("utf-8", "surrogatepass")
-            value, end = _from_json(text)
+            value, end = from_json(text)
         except (ValueError, RecursionError) as error:
             raise BrokenChannel(f"no JSON: {type(error).__name__}") from None
         if end != len(text):
@@ -185,6 +184,17 @@ def write_all(descriptor: int, data: Any) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def write_each(descriptor: int, parts: list[memoryview]) -> None:
+    """One after the other, at once where they fit, without a copy. None of them is left in the list, or open."""
+    while parts:
+        written = os.writev(descriptor, parts)
+        while parts and written >= len(parts[0]):
+            written -= len(parts[0])
+            parts.pop(0).release()
+        if parts:
+            parts[0] = parts[0][written:]
 
 
 def read_exactly(descriptor: int, count: int) -> bytes:

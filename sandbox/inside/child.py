@@ -15,6 +15,7 @@ from typing import Any
 
 RESULT_BYTES = 4096  # of a word on how something ended: a pipe takes it in one piece
 WORD_BYTES = 32768  # of one with what is known of a failure: a pipe holds it
+from_json = json.JSONDecoder().raw_decode  # `json.loads` finds out the encoding, and looks for blanks
 # Those of `sandbox.contract.Limits` that the kernel keeps, by name.
 KERNEL_LIMITS = {
     "cpu_s": resource.RLIMIT_CPU,
@@ -40,17 +41,18 @@ def take_text(descriptor: int, size: int) -> Any:
             os._exit(1)
         parts.append(part)
         size -= len(part)
-    return json.loads(b"".join(parts))
+    return from_json(b"".join(parts).decode())[0]
 
 
 def limit(request: dict[str, Any]) -> None:
-    """The kernel's limits on this process, for good."""
-    wanted = {name: request[name] for name in KERNEL_LIMITS}
-    # For its children; the zygote looks after the program itself.
-    wanted["cpu_s"] = math.ceil(request["overtime"] * request["cpu_s"]) + 1
-    wanted.update({name: min(most, wanted[name]) for name, most in hard_limits().items()})
-    for name, most in wanted.items():
-        resource.setrlimit(KERNEL_LIMITS[name], (most, most))
+    """The kernel's limits on this process, for good, within what is hard already."""
+    hard = request["hard_limits"]
+    for name, what in KERNEL_LIMITS.items():
+        most = request[name]
+        if name == "cpu_s":  # for its children; the zygote looks after the program itself
+            most = math.ceil(request["overtime"] * most) + 1
+        most = min(most, hard.get(name, most))
+        resource.setrlimit(what, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

@@ -3,7 +3,6 @@
 Standard library only: this source stands before the zygote's own (sandbox/inside/zygote.py).
 """
 
-import contextlib
 import ctypes
 import os
 import platform
@@ -43,15 +42,6 @@ def fork_unseen() -> int:
     if pid < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return pid
-
-
-@contextlib.contextmanager
-def for_good() -> typing.Iterator[None]:
-    """Around what a child does: whatever is raised there, it never comes back into the zygote's own work."""
-    try:
-        yield
-    finally:
-        os._exit(1)
 
 
 def close(*descriptors: int) -> None:

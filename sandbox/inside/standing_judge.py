@@ -16,7 +16,6 @@ import decimal
 import errno
 import gc
 import os
-import random
 import resource
 import struct
 import sys
@@ -26,7 +25,7 @@ from typing import Any
 
 from sandbox.inside.child import hard_limits, take_text
 from sandbox.inside.confinement import PAUSE_S, WALL
-from sandbox.inside.forks import READY, become, close, for_good, fork_unseen, not_ready, wait_ready
+from sandbox.inside.forks import READY, become, close, fork_unseen, not_ready, wait_ready
 from sandbox.inside.judge import judge_calls
 from sandbox.inside.watch import clock_of
 
@@ -51,13 +50,15 @@ class StandingJudge:
         ready, ready_write = os.pipe()
         self.pid = fork_unseen()
         if self.pid == 0:
-            with for_good():
+            try:
                 close(self.result, ready)
                 self._control.close()
                 texts, null = os.dup(0), os.open("/dev/null", os.O_WRONLY)
                 own = {**request, "folder": "/", "cpu_s": request["cpu_s"] + MOST_CPU_S, "seal": ""}
                 become(own, "", (null, os.dup(null)), ready_write, confine)
                 judge_programs(other, texts, result_write)
+            finally:  # whatever is raised, it never comes back into the zygote's own work
+                os._exit(1)
         self._cpu_s = clock_of(self.pid)
         close(result_write, ready_write)
         other.close()
@@ -118,6 +119,8 @@ class StandingJudge:
 
 def judge_programs(control: Any, texts: int, result: int) -> typing.NoReturn:
     """In the process of the tests: judge what is handed over until nobody is there, or something is left behind."""
+    import random  # here: whatever is forked after it was imported would seed it
+
     # Of a long word, what does not fit is only shown; the verdict stands first.
     os.set_blocking(result, False)
     channel = os.dup(control.fileno()), os.dup(control.fileno())  # as many as that of a program will be

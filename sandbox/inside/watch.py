@@ -29,8 +29,7 @@ class Kept:
         self.descriptor = descriptor
         self.length = 0
         self._size = size
-        self._memory = mmap.mmap(-1, size + _SCRATCH_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self._memory.madvise(mmap.MADV_DONTFORK)
+        self._memory = _spare.pop(size) if size in _spare else _unshared_memory(size + _SCRATCH_BYTES)
         os.set_blocking(descriptor, False)
 
     def take(self) -> int:
@@ -40,14 +39,25 @@ class Kept:
         self.length = min(self._size, self.length + taken)
         return taken
 
-    def give(self, descriptor: int) -> None:
-        """Write it, and forget it."""
-        with memoryview(self._memory) as whole:
-            written = 0
-            while written < self.length:
-                with whole[written : self.length] as part:
-                    written += os.write(descriptor, part)
-        self._memory.close()
+    def view(self) -> memoryview:
+        """What is kept."""
+        return memoryview(self._memory)[: self.length]
+
+    def forget(self) -> None:
+        """To be called once no view is left; memory of a small size serves the next one."""
+        if self._size <= _SCRATCH_BYTES:
+            _spare[self._size] = self._memory
+        else:
+            self._memory.close()
+
+
+_spare: dict[int, mmap.mmap] = {}  # by the size that is kept in it
+
+
+def _unshared_memory(size: int) -> mmap.mmap:
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory.madvise(mmap.MADV_DONTFORK)
+    return memory
 
 
 class Watch:

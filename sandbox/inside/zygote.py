@@ -1,10 +1,10 @@
 """Runs inside the sandbox, usually as its init process: forks warm children for each program, judges how they ended.
 
 Standard library only; started as sandbox/zygote_program.py says, with a `ZygoteSetup` as JSON where it is not the usual
-one, a PID namespace of its own. Requests come on fd 0, answers go to
-fd 1, both as a length (4 bytes, big endian) and JSON; after the answer about a program comes another one once nothing
-of it is left. Texts follow as they are: those of a request are read by the
-child that they are for, those of an answer are what the program said and printed.
+one, a PID namespace of its own. Requests come on fd 0, answers go to fd 1, both as a length (4 bytes, big endian) and
+JSON. Where the answer about a program does not say that nothing of it is left ("clean"), another one does so later.
+Texts follow as they are: those of a request are read by the child that they are for, those of an answer are what the
+program said and printed.
 
 What holds this together:
 - As process 1 of its PID namespace it can't be signalled by what it starts, and all orphans become its own; after
@@ -41,11 +41,12 @@ import types
 import typing
 from typing import Any
 
-from sandbox.inside.candidate import answer_calls, run_script
-from sandbox.inside.channel import read_exactly, write_all
+from sandbox.inside.candidate import answer_calls, run_script, warm_up
+from sandbox.inside.channel import read_exactly, write_each
 from sandbox.inside.child import WORD_BYTES, hard_limits, take_text
 from sandbox.inside.confinement import PAUSE_S, WALL, Confinement, empty, end_children, keep, set_aside
-from sandbox.inside.forks import NotReady, become, close, for_good, leave, not_ready, wait_ready
+from sandbox.inside.ending import verdict
+from sandbox.inside.forks import NotReady, become, close, leave, not_ready, wait_ready
 from sandbox.inside.standing_judge import StandingJudge, collect_descriptors
 from sandbox.inside.watch import MOST_FILES, Kept, Watch, ask_for_call, clock_of, files_in, hold_too_much
 
@@ -74,10 +75,12 @@ class ZygoteSetup(typing.NamedTuple):
     confinement: typing.Mapping[str, int] = types.MappingProxyType({})
 
 
+_HARD_LIMITS = hard_limits()  # nobody changes them
 SETUP = ZygoteSetup(**json.loads(sys.argv[1])) if __name__ == "__main__" and sys.argv[1:] else ZygoteSetup()
 
 
 def main() -> None:
+    os.environ.pop("LD_BIND_NOW", None)  # for this process: so no fork of it looks up a function of a library
     for name in [name for name in sys.modules if name.startswith("sandbox.")]:
         del sys.modules[name]  # a program may call its own modules so
     if SETUP.own_namespace:
@@ -97,14 +100,14 @@ def serve(confine: typing.Callable[[], None]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with contextlib.suppress(OSError):
         os.nice(NICE)
-    exec(compile("", "<warm>", "exec"))  # makes the parser's types, a millisecond that each child would need
+    warm_up()
     streams: tuple[Any, ...] = (sys.stdin, sys.stdout, sys.stderr)
     for stream in streams:  # the children's: unused here, and soon on other files
         stream.reconfigure(encoding="utf-8", errors="replace")
     gc.collect()
     gc.freeze()  # children then share these pages instead of copying them
     _files_when_empty.update((folder, files_in(folder)) for folder in SETUP.writable)
-    answer({"ready": True, "version": sys.version.split()[0], "hard_limits": hard_limits()})
+    answer({"ready": True, "version": sys.version.split()[0], "hard_limits": _HARD_LIMITS})
     while True:
         request = read_frame()
         if request is None:
@@ -128,10 +131,12 @@ def read_word() -> Any:
 
 
 def answer(value: dict[str, Any], texts: typing.Sequence[Kept] = ()) -> None:
-    data = json.dumps({**value, "texts": [text.length for text in texts]}).encode()
-    write_all(1, struct.pack(">I", len(data)) + data)
+    value["texts"] = [text.length for text in texts]
+    data = json.dumps(value).encode()
+    head = memoryview(struct.pack(">I", len(data)) + data)
+    write_each(1, [head, *(text.view() for text in texts)])
     for text in texts:
-        text.give(1)
+        text.forget()
 
 
 class Children(typing.NamedTuple):
@@ -167,10 +172,10 @@ def fork_children(request: dict[str, Any], confine: typing.Callable[[], None]) -
     stdout, stdout_write = os.pipe() if request["script"] else (output, os.dup(output_write))
     candidate = os.fork()
     if candidate == 0:
-        with for_good():
+        try:
             close(*{done, output, stdout})
             for standing in _standing:
-                standing.close()
+                close(standing.spoken, standing.result)
             if judge is None:
                 close(result)
             else:
@@ -181,6 +186,8 @@ def fork_children(request: dict[str, Any], confine: typing.Callable[[], None]) -
                 leave(result_write, run_script(text["code"], text["as_main"]))
             answer_calls(text["code"], text["as_main"], text["entry_point"], asked, reply)
             os._exit(0)
+        finally:  # whatever is raised, it never comes back into the zygote's own work
+            os._exit(1)
     close(output_write, stdout_write, done_write, *((asked, reply, turn) if judge else (result_write,)))
     wait_ready(done, not_ready)
     return Children(candidate, judge, result, output, stdout)
@@ -203,7 +210,8 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> None:
     """Run one program to its end or limit, then leave nothing of it, and answer."""
     request["folder"] = SETUP.writable[0]
     request["processes"] += SETUP.other_tasks + 1  # the one of the tests
-    request["cpu_s"] = min(request["cpu_s"], hard_limits().get("cpu_s", request["cpu_s"]))
+    request["hard_limits"] = _HARD_LIMITS
+    request["cpu_s"] = min(request["cpu_s"], _HARD_LIMITS.get("cpu_s", request["cpu_s"]))
     began = time.monotonic()
     try:
         children = fork_children(request, confine)
@@ -263,8 +271,16 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> None:
         ended[judging.pid][0] if judged and judging and judging.pid in ended else 0
     )  # or it is we who ended it
     kind, detail, by_signal = verdict(
-        ending, what, status, judged_by, said=word.length > 0, cpu_s=cpu_s, request=request
+        ending,
+        what,
+        status,
+        judged_by,
+        said=word.length > 0,
+        cpu_s=cpu_s,
+        request=request,
+        folder_bytes=SETUP.folder_bytes,
     )
+    clean = left_nothing()
     answer(
         {
             "kind": kind,  # None: the first text says it
@@ -276,11 +292,13 @@ def judge(request: dict[str, Any], confine: typing.Callable[[], None]) -> None:
             "peak_memory_bytes": usage.ru_maxrss * 1024,
             "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
             "signal": by_signal,
+            "clean": clean,
         },
         [word, output] if stdout is None else [word, output, stdout],
     )
-    wipe()
-    answer({"clean": True})
+    if not clean:
+        wipe()
+        answer({"clean": True})
 
 
 def end_all(program: int = 0) -> dict[int, tuple[int, resource.struct_rusage]]:
@@ -319,11 +337,34 @@ def overfull() -> bool:
     return any(count > MOST_FILES for count in map(files_in, SETUP.writable))
 
 
+def left_nothing() -> bool:
+    """Whether there is nothing to `wipe`: seen in no time, however much there is."""
+    try:
+        for folder in SETUP.writable:
+            restore(folder)
+            with os.scandir(folder) as entries:
+                if next(entries, None) is not None or files_remain(folder):
+                    return False
+    except OSError:  # which is then met again, once the verdict is known
+        return False
+    return True
+
+
+def restore(folder: str) -> None:
+    """Its permissions."""
+    with contextlib.suppress(PermissionError):  # root's, as in a container: then no program changed it
+        os.chmod(folder, 0o1777 if SETUP.own_namespace else 0o700)
+
+
+def files_remain(folder: str) -> bool:
+    """Whether its file system, where that is its own, still holds what was removed."""
+    return not SETUP.folder_bytes and files_in(folder) > _files_when_empty[folder]
+
+
 def wipe() -> None:
     """Make the folders empty; what lies on a disk is only set aside, since a disk may take its time to forget it."""
     for folder in SETUP.writable:
-        with contextlib.suppress(PermissionError):  # root's, as in a container: then no program changed it
-            os.chmod(folder, 0o1777 if SETUP.own_namespace else 0o700)
+        restore(folder)
         if not SETUP.aside:
             empty(folder)
             wait_freed(folder)
@@ -337,10 +378,8 @@ def wait_freed(folder: str) -> None:
 
     A descriptor that was on its way through a socket may do so, and the next program would find a full folder.
     """
-    if SETUP.folder_bytes:  # not a file system of its own
-        return
     deadline = time.monotonic() + FREED_S
-    while files_in(folder) > _files_when_empty[folder]:
+    while files_remain(folder):
         if time.monotonic() > deadline:
             raise SystemExit("what a program left is still there")
         collect_descriptors()
@@ -349,45 +388,6 @@ def wait_freed(folder: str) -> None:
 def empty_all() -> None:
     for folder in (*SETUP.writable, SETUP.aside):
         empty(folder)
-
-
-def verdict(
-    ending: str,
-    what: Any,
-    status: int,
-    judge_status: int,
-    *,
-    said: bool,
-    cpu_s: float,
-    request: dict[str, Any],
-) -> tuple[typing.Optional[str], str, typing.Optional[int]]:
-    """Kind, detail and the signal that made the verdict. No kind: what was said is the verdict."""
-    if ending == "stopped":
-        return what["stop"], what["detail"], None
-    if ending == "output":
-        return "output_limit", f"printed more than {request['output_bytes']} bytes", None
-    if ending == "files":
-        much = f"{SETUP.folder_bytes} bytes or " if SETUP.folder_bytes else ""
-        return "output_limit", f"wrote more than {much}{MOST_FILES} files, or hid them", None
-    if ending == "cpu":
-        whose = "its tests " if what else ""
-        return "timeout", f"{whose}used {request['cpu_s']:g} s of processor time", None
-    if ending == "wall":
-        return "timeout", f"still running after {request['wall_s']:g} s", None
-    if said:
-        return None, "", None
-    if ending == "left" and not os.WIFSIGNALED(judge_status):
-        return "killed", "went on without its tests", None
-    if os.WIFSIGNALED(judge_status) and os.WTERMSIG(judge_status) == signal.SIGXCPU:
-        return "timeout", f"its tests used {request['cpu_s']:g} s of processor time", None
-    number = next((os.WTERMSIG(one) for one in (status, judge_status) if os.WIFSIGNALED(one)), None)
-    if number is None:
-        return "killed", f"exited with code {os.WEXITSTATUS(status)} before its end", None
-    # The kernel's own limit counts clock ticks: it may come early, above all on a busy machine.
-    if number in {signal.SIGXCPU, signal.SIGKILL} and cpu_s >= 0.5 * request["cpu_s"]:
-        return "timeout", f"used {request['cpu_s']:g} s of processor time", None
-    name = signal.Signals(number).name if number in set(signal.Signals) else str(number)
-    return "killed", f"killed by {name}", number
 
 
 if __name__ == "__main__":
