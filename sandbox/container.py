@@ -135,7 +135,7 @@ class Container:
             "User": f"{uid}:{uid}",
             "WorkingDir": "/",
             "Hostname": "sandbox",
-            "Env": ["LANG=C.UTF-8"],
+            "Env": ["LANG=C.UTF-8", "LD_BIND_NOW=1"],
             "Labels": {LABEL: own_label()},
             # It would run beside the zygote. Podman makes a timer even of none.
             **({"Healthcheck": {"Test": ["NONE"]}} if self._image.healthcheck else {}),

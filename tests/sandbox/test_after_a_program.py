@@ -8,9 +8,10 @@ import time
 import psutil
 import pytest
 
-from sandbox import Limits, Program, seccomp
+from sandbox import Limits, Program, open_sandbox, seccomp
 from sandbox.bubblewrap import Bubblewrap
 from sandbox.contract import UnitTests
+from sandbox.inside import zygote
 from sandbox.inside.forks import SYS_CLONE
 from sandbox.landlock import Landlock
 from sandbox.pool import Pool
@@ -153,3 +154,27 @@ def test_a_program_finds_an_empty_folder_though_the_one_before_left_descriptors_
         for following in (script, with_tests(size, "assert f(1) == 0, f(1)")):
             assert box.run(with_tests(IN_FLIGHT), Limits()).kind == "passed"
             assert box.run(following, LIMITS).kind == "passed"
+
+
+@pytest.mark.parametrize("level", ["bubblewrap", "landlock", "process"])
+def test_where_a_program_left_nothing_its_verdict_says_so_and_else_the_next_one_waits(level):
+    writes = "import os\nopen('left', 'w').close()\ndef f(x): return os.listdir() == ['left'] and x"
+    hides = "import os\nos.chmod('.', 0)\ndef f(x): return x"
+    with open_sandbox(level, workers=1) as box:
+        for code, nothing in ((with_tests().code, True), (writes, False), (hides, True), (writes, False)):
+            assert box.run(with_tests(code), LIMITS).kind == "passed"
+            assert box._slots[0].worker._clean == nothing
+
+
+def test_a_folder_that_a_program_removed_is_met_only_once_its_verdict_is_known(monkeypatch, tmp_path):
+    gone = zygote.ZygoteSetup(writable=(str(tmp_path / "gone"),), own_namespace=False)
+    monkeypatch.setattr(zygote, "SETUP", gone)
+    assert not zygote.left_nothing()
+
+
+@pytest.mark.parametrize("level", ["bubblewrap", "landlock", "process"])
+def test_programs_start_warm_without_a_module_that_each_fork_would_seed(level):
+    code = "import os, sys\ndef f(name): return name in sys.modules or name in os.environ"
+    tests = "assert f('typing')\nassert not f('random')\nassert not f('LD_BIND_NOW')\nassert not f('sample')"
+    with open_sandbox(level, workers=1) as box:
+        assert box.run(with_tests(code, tests), LIMITS).kind == "passed"
