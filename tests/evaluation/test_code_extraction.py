@@ -209,6 +209,16 @@ def test_real_completions_that_are_bodies_are_kept_as_they_are(answer):
     ast.parse(problem["prompt"] + code)
 
 
+def test_a_whole_function_in_one_block_is_parsed_once(monkeypatch):
+    """Parsing is most of what an answer costs."""
+    parsed = []
+    parse = ast.parse
+    monkeypatch.setattr(ast, "parse", lambda code: parsed.append(code) or parse(code))
+    code = "import math\n\n\ndef total(xs):\n    return math.fsum(xs) + 28\n"  # of no other test
+    assert from_chat(f"Here:\n```python\n{code}```", PROMPT, "total").code.strip() == code.strip()
+    assert parsed == [code]
+
+
 @pytest.mark.servers
 def test_many_answers_at_once_can_be_parsed():
     """CPython 3.11's parser counts the depth of all threads in one place: a run ended with a SystemError."""
