@@ -213,9 +213,11 @@ def test_a_whole_function_in_one_block_is_parsed_once(monkeypatch):
     """Parsing is most of what an answer costs."""
     parsed = []
     parse = ast.parse
-    monkeypatch.setattr(ast, "parse", lambda code: parsed.append(code) or parse(code))
     code = "import math\n\n\ndef total(xs):\n    return math.fsum(xs) + 28\n"  # of no other test
-    assert from_chat(f"Here:\n```python\n{code}```", PROMPT, "total").code.strip() == code.strip()
+    with monkeypatch.context() as patch:
+        patch.setattr(ast, "parse", lambda code: parsed.append(code) or parse(code))
+        found = from_chat(f"Here:\n```python\n{code}```", PROMPT, "total").code
+    assert found.strip() == code.strip()
     assert parsed == [code]
 
 
