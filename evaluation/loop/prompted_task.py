@@ -8,11 +8,14 @@ from evaluation.protocols import Prompt, PromptStyle
 from results.messages import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
     from evaluation.protocols import Sample, Task
     from results.prompts.prompt_file import Example, PromptText
     from results.records import Completion
+
+
+_TELLING = 20  # characters of a question; a shorter one may stand in another one by chance
 
 
 class PromptedTask:
@@ -36,18 +39,25 @@ class PromptedTask:
         return self._task.get_prompt(sample)
 
     def told(self, task_ids: Collection[str]) -> int:
-        """How many of these samples the prompt's examples ask too, and so tell the answer of."""
+        """How many of these samples the prompt's examples ask too, and so tell the answer of: word for word as they are
+        asked, or without the words that the task puts around each question.
+        """
         shown = {folded(example.question) for example in self._prompt.examples}
         if not shown:
             return 0
+        long_ones = [text for text in shown if len(text) >= _TELLING]
         asked = (sample for sample in self._task.get_samples(None) if sample.task_id in task_ids)
-        return sum(not shown.isdisjoint(map(folded, self._questions(sample))) for sample in asked)
+        return sum(self._is_told(sample, shown, long_ones) for sample in asked)
 
-    def _questions(self, sample: Sample) -> Iterator[str]:
-        yield self._task.get_prompt(sample).user
+    def _is_told(self, sample: Sample, shown: Collection[str], long_ones: Sequence[str]) -> bool:
+        if folded(self._task.get_prompt(sample).user) in shown:
+            return True
         worked = getattr(self._task, "worked_example", None)
-        if worked is not None and (example := worked(sample)) is not None:
-            yield example.question
+        example = worked(sample) if worked is not None else None
+        if example is None:
+            return False
+        question = folded(example.question)  # alone: what is asked may begin with examples of the task's own
+        return question in shown or any(text in question for text in long_ones)
 
 
 def told_warnings(task: Task, completions: Sequence[Completion]) -> list[str]:

@@ -108,7 +108,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     recall: the same as results for the share of values found, partial credit included; None without such. composite:
     of the composite scores; None unless both runs have one that was computed alike. composite_apart: why not; A or B if
     only that run has one. prompts: what a prompt file or a system prompt adds in each run, in words, where that is what
-    is compared; None: the same in both.
+    is compared; None: the same in both. warnings: what each run's script said of its score where prompts are compared,
+    such as that its prompt tells answers.
     """
 
     benchmark: str
@@ -130,6 +131,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     composite: CompositePair | None = None
     composite_apart: str = ""
     prompts: tuple[str, str] | None = None
+    warnings: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
 def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
@@ -217,7 +219,12 @@ def compare_runs(first: RunFolder, second: RunFolder) -> Comparison:
         composite=composite,
         composite_apart=apart,
         prompts=prompts,
+        warnings=(_warnings(records[0]), _warnings(records[1])) if prompts is not None else ((), ()),
     )
+
+
+def _warnings(record: RunRecord) -> tuple[str, ...]:
+    return record.score.warnings if record.score is not None else ()
 
 
 def _composites(

@@ -47,7 +47,8 @@ def judge(comparison: Comparison, margin_points: float | None) -> Gate:
     if comparison.prompts is None:
         return found
     note = "the prompt is another one: A {}, B {}".format(*comparison.prompts)
-    return msgspec.structs.replace(found, notes=(note, *found.notes))
+    said = [f"{name}: {each}" for name, of in zip("AB", comparison.warnings, strict=True) for each in of]
+    return msgspec.structs.replace(found, notes=(note, *said, *found.notes))
 
 
 def _shown_worse(comparison: Comparison) -> Gate:

@@ -50,6 +50,8 @@ def _facts(comparison: Comparison) -> Iterator[Fact]:
         yield Fact(
             "other prompt", f"A {first}, B {second}: this compares two prompts, not two models", "yellow"
         )
+    for name, warnings in zip("AB", comparison.warnings, strict=True):
+        yield from (Fact("warning", f"{name}: {warning}", "red") for warning in warnings)
     yield Fact("compared on", _compared_on(comparison))
     yield from _lost(comparison)
     for name, result in comparison.results.items():

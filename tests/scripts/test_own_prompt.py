@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.benchmarks.gsm8k.task import Gsm8kTask, load_data
 from evaluation.loop.checkpoint import read_settings
 from evaluation.loop.prompted_task import PromptedTask, with_prompt
 from evaluation.protocols import Prompt, PromptStyle
@@ -106,6 +107,21 @@ def test_everything_else_is_the_tasks_own():
 
     task = PromptedTask(Inner(), text("Think."))
     assert (task.stop, task.calculate_metrics("a", "b", None)) == (("x",), "its own verdict")
+
+
+@pytest.mark.parametrize("style", PromptStyle)
+def test_a_question_that_stands_in_it_is_counted_also_without_the_words_around_it(style):
+    task = Gsm8kTask(load_data(GSM8K), style=style)
+    first, second, *others = task.get_samples(None)
+    prompt = text(
+        "",
+        (first.data["question"].upper(), "1"),  # as people write it
+        (task.worked_example(second).question, "2"),  # as `optimise` does
+        ("many", "3"),  # a word of other questions
+    )
+    everything = {each.task_id for each in (first, second, *others)}
+    assert PromptedTask(task, prompt).told(everything) == 2
+    assert PromptedTask(task, prompt).told({second.task_id, others[0].task_id}) == 1
 
 
 def test_the_model_is_told_and_another_prompt_does_not_go_on_with_its_answers(prompt, tmp_path):

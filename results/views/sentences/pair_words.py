@@ -34,6 +34,8 @@ def comparison_words(comparison: Comparison, first: str, second: str) -> Words:
         sentences.append(
             f"Two prompts are compared: {first} was asked with {told}, {second} with {told_second}"
         )
+    for own, warnings in ((first, comparison.warnings[0]), (second, comparison.warnings[1])):
+        sentences += [f"{own}: {warning}" for warning in warnings]
     sentences += [_scores(comparison, name, result, first, second), _difference(result, first, second)]
     if not result.shown and result.samples_needed is not None:
         needed = about(max(result.samples_needed, result.samples + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from results.compare.comparison import compare_runs
@@ -52,6 +53,19 @@ def test_a_prompt_is_compared_with_none_and_with_another(asked, capsys):
     assert judge(comparison, None).notes[0] == "the prompt is another one: A none, B be.json (bebebebe)"
     assert compare_runs(better, other).prompts == ("be.json (bebebebe)", "07.json (07070707)")
     assert compare_runs(better, asked(BETTER)).prompts is None
+
+
+def test_a_prompt_that_tells_answers_is_said_to(asked, capsys):
+    plain, better = asked(), asked(BETTER, outcomes=(P, P, P))
+    record = better.read_record()
+    told = "1 of 3 questions stand in the prompt as examples, with their answers"
+    score = msgspec.structs.replace(record.score, warnings=(told,))
+    better.write_record(msgspec.structs.replace(record, score=score))
+    comparison = compare_runs(plain, better)
+    print_comparison(comparison)
+    assert capsys.readouterr().out.splitlines()[3] == f"warning          B: {told}"
+    assert f"two: {told}" in comparison_words(comparison, "one", "two").sentences
+    assert f"B: {told}" in judge(comparison, None).notes
 
 
 def test_a_system_prompt_is_one_too(asked):
