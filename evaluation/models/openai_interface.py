@@ -22,7 +22,7 @@ from evaluation.models.replies import (
 )
 from evaluation.models.server_kind import larger_context, owner_of
 from evaluation.models.tokens import longest_context, token_ids
-from evaluation.models.tool_calls import sent_messages
+from evaluation.models.tool_calls import sent_messages, written_out
 from evaluation.models.tool_refusals import answer_without
 from evaluation.protocols import Answer, PromptStyle, Request
 from results.errors import ServerError, ServerNotReady
@@ -220,6 +220,8 @@ class OpenAIInterface:
                 raise
             return answer_without(error)
         answer = _answer(raw, request.style, seconds)
+        if answer.tool_calls and not request.tools and not answer.text.strip():
+            answer = msgspec.structs.replace(answer, text=written_out(answer.tool_calls))
         max_tokens = own.get("max_tokens", request.sampling.max_tokens)
         if not answer.finish_reason and (answer.generated_tokens or 0) >= max_tokens:
             return msgspec.structs.replace(

@@ -25,6 +25,7 @@ MAX_ERROR_BYTES = 64 << 10  # of the body of a refusal; what follows is passed o
 MAX_RETRY_AFTER_S = 60.0
 _LONGEST_REASON = 100
 _MOST_SLOTS = 4096  # as --concurrency
+_NO_CHOICES = re.compile(rb'"choices"\s*:\s*(?:\[\s*\]|null)')
 
 
 class NotAnAnswer(Exception):
@@ -65,7 +66,8 @@ def read_answer(raw: bytes, style: PromptStyle, seconds: float) -> Answer:
         # Some proxies give every answer in the shape of one style, or in that of a stream.
         shapes = ("message", "delta", "text") if style is PromptStyle.CHAT else ("text", "message", "delta")
         shape = next((shape for shape in shapes if choice.get(shape) is not None), None)
-        if shape is None and not _is_failed(choice):
+        failure = choice.get("error") or body.get("error")
+        if shape is None and not failure and not _is_failed(choice):
             raise TypeError("no message")
         message = choice if shape == "text" else choice.get(shape) or ""
         said = read_message(message)
@@ -89,7 +91,7 @@ def read_answer(raw: bytes, style: PromptStyle, seconds: float) -> Answer:
         generated_tokens=None if completion is None else generated,
         reasoning_tokens=thought,
         request_s=round(seconds, 4),
-        error=_broken_off(choice, finish_reason),
+        error=_broken_off(failure, choice, finish_reason),
         tool_calls=read_tool_calls(message),
     )
 
@@ -99,7 +101,7 @@ def error_status(raw: bytes) -> int | None:
 
     LM Studio answers unknown paths so, and OpenRouter what fails at a provider. An error without a number is a 500.
     """
-    if b'"choices"' in raw or b'"error"' not in raw:
+    if b'"error"' not in raw or (b'"choices"' in raw and not _NO_CHOICES.search(raw)):
         return None
     try:
         error = as_mapping(read_json(raw)).get("error")
@@ -180,12 +182,11 @@ def finish_reason_in(value: object) -> str:
 
 
 def _is_failed(choice: dict[str, Any]) -> bool:
-    return bool(choice.get("error")) or ending_of(_finish_reason({}, choice)) is Ending.BROKEN_OFF
+    return ending_of(_finish_reason({}, choice)) is Ending.BROKEN_OFF
 
 
-def _broken_off(choice: dict[str, Any], finish_reason: str) -> str:
+def _broken_off(failure: Any, choice: dict[str, Any], finish_reason: str) -> str:
     """Why the answer is none although it came as one; "" where it is one."""
-    failure = choice.get("error")
     if not failure and ending_of(finish_reason) is not Ending.BROKEN_OFF:
         return ""
     said = failure or as_mapping(choice.get("finish_reason")).get("message")

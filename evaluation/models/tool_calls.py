@@ -34,6 +34,11 @@ def read_tool_calls(message: object) -> tuple[ToolCall, ...]:
     return tuple(_read(call) for call in calls[:MOST_CALLS])
 
 
+def written_out(calls: Iterable[ToolCall]) -> str:
+    """Calls as a model writes them into its text, for a request that offered no tools."""
+    return "\n".join(map(_written, calls))
+
+
 def sent_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
     """Messages in the form of OpenAI's API."""
     return [_sent(message) for message in messages]
@@ -51,6 +56,16 @@ def _read(call: object) -> ToolCall:
     # No arguments at all, as for a tool that takes none, are an empty object.
     arguments = "{}" if given is None or given == "" else given if isinstance(given, str) else _text(given)
     return ToolCall(id=_name(call.get("id")), name=_name(name), arguments=as_json_keeps(arguments))
+
+
+def _written(call: ToolCall) -> str:
+    try:
+        given = json.loads(call.arguments)
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict):  # the program itself, as gpt-oss calls its interpreter
+        return given if isinstance(given, str) else call.arguments
+    return _text({"name": call.name, "arguments": given})
 
 
 def _name(value: object) -> str:

@@ -21,6 +21,7 @@ from evaluation.models.replies import (
     MAX_RETRY_AFTER_S,
     NotAnAnswer,
     error_message,
+    error_status,
     read_answer,
     read_properties,
     retry_after_s,
@@ -153,6 +154,19 @@ def test_anything_at_all_is_an_answer_or_none(value):
             except NotAnAnswer:
                 continue
             assert kept(answer) == answer
+
+
+def test_an_error_beside_choices_is_an_error():
+    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "def f("}}
+    said = {"code": 502, "message": "upstream closed"}
+    broken = read_answer(json.dumps({"choices": [choice], "error": said}).encode(), PromptStyle.CHAT, 1.0)
+    assert broken.error == "the server broke off the answer (stop): upstream closed"
+    for nothing in (None, {}, ""):
+        raw = json.dumps({"choices": [choice], "error": nothing}).encode()
+        assert (read_answer(raw, PromptStyle.CHAT, 1.0).error, error_status(raw)) == ("", None)
+    assert [error_status(json.dumps({"choices": none, "error": said}).encode()) for none in ([], None)] == [
+        502
+    ] * 2
 
 
 @pytest.mark.parametrize(

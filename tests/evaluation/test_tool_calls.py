@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
+from evaluation.models.connection import build_connection_info
 from evaluation.models.failures import NotFound, Refused, TooLong, Transient
+from evaluation.models.providers import get_interface_for_provider
 from evaluation.models.replies import read_answer
-from evaluation.models.tool_calls import read_tool_calls, sent_messages
+from evaluation.models.tool_calls import read_tool_calls, sent_messages, written_out
 from evaluation.models.tool_refusals import UNREADABLE, answer_without
-from evaluation.protocols import PromptStyle
+from evaluation.protocols import PromptStyle, Request
 from results.errors import ServerError
 from results.messages import Message, ToolCall
+from tests.evaluation.running_servers import raw_server
 
 WEATHER = {"name": "get_weather", "arguments": '{"city": "Paris"}'}
 OF_WEATHER = ToolCall(id="c1", name="get_weather", arguments='{"city": "Paris"}')
@@ -100,6 +104,36 @@ def test_whatever_stands_there_is_bounded_and_can_be_written():
     json.dumps(second.name + second.arguments).encode()
     (second.name + second.arguments).encode()
     assert len(read_tool_calls({"tool_calls": [{}] * 5000})) == 1000
+
+
+CODE = "def f():\n    return 1\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (json.dumps({"code": CODE}), json.dumps({"name": "python", "arguments": {"code": CODE}})),
+        (CODE, CODE),  # gpt-oss calls its interpreter with the program itself
+        (json.dumps(CODE), CODE),
+    ],
+)
+def test_a_call_of_a_tool_that_nobody_offered_is_the_answer(arguments, text, tmp_path):
+    calls = [{"id": "c1", "type": "function", "function": {"name": "python", "arguments": arguments}}]
+    assert written_out(read_tool_calls({"tool_calls": calls})) == text
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    body = {"choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]}
+    with raw_server(tmp_path, {"*": {"json": body}}) as url:
+        info = build_connection_info("local", {"base_url": url, "model": "m", "max_retries": 0})
+
+        async def asked(tools):
+            async with get_interface_for_provider(info, server_wait=1.0) as interface:
+                request = Request(
+                    task_id="t", index=0, style=PromptStyle.CHAT, system="", user="x", tools=tools
+                )
+                return await interface.generate(request)
+
+        assert asyncio.run(asked(())).text == text
+        assert asyncio.run(asked(({"type": "function", "function": {"name": "python"}},))).text == ""
 
 
 def test_a_message_is_sent_as_before_and_calls_as_openai_has_them():
