@@ -38,21 +38,25 @@ _TODAY = {
     # beside blocks of other code; a letter in a line of its own between explanations; one that is called correct before
     # the last item of a list. extraction 8: a list of all choices begins with no answer, nor does `(a) ... (b) ...`.
     # extraction 9: `The answer is (B) and (D)` is none, `The answer is B, and A is wrong` is B.
+    # extraction 10: a choice is read in more languages; a heading with `B. Heart` is one, that of each choice is none.
+    # Of JSON a number is read by its key. Code whose helpers stand in another file of the answer, in YAML, in a session
+    # without a fence is found; what is called wrong, left out in part, or cut, and tests of a program are passed over.
+    # A call of a tool that nobody offered is the answer.
     # judging 2: the tests call a program that runs in another process. judging 3: they see each change of an argument.
     # judging 4, elsewhere 2: halves of a pair of surrogates cross as they are; of LiveCodeBench and the own tasks
     # numbers of other types are those that they equal.
-    "human_eval": VerdictRules(extraction_version=9, judging_version=4),
-    "human_eval_plus": VerdictRules(extraction_version=9, judging_version=2),
-    "mbpp_plus": VerdictRules(extraction_version=9, judging_version=2),
-    "mbpp": VerdictRules(extraction_version=9, judging_version=2),
-    "lcb": VerdictRules(extraction_version=9, judging_version=2),
-    "tasks": VerdictRules(extraction_version=9, judging_version=2),
-    "gsm8k": VerdictRules(extraction_version=9),
-    "mmlu": VerdictRules(extraction_version=9),
+    "human_eval": VerdictRules(extraction_version=10, judging_version=4),
+    "human_eval_plus": VerdictRules(extraction_version=10, judging_version=2),
+    "mbpp_plus": VerdictRules(extraction_version=10, judging_version=2),
+    "mbpp": VerdictRules(extraction_version=10, judging_version=2),
+    "lcb": VerdictRules(extraction_version=10, judging_version=2),
+    "tasks": VerdictRules(extraction_version=10, judging_version=2),
+    "gsm8k": VerdictRules(extraction_version=10),
+    "mmlu": VerdictRules(extraction_version=10),
 }
 
-# Declared suites and all others read answers by the same rules: extraction 6 is the 9 of the benchmarks above.
-_OTHERS = VerdictRules(extraction_version=6)
+# Declared suites and all others read answers by the same rules: extraction 7 is the 10 of the benchmarks above.
+_OTHERS = VerdictRules(extraction_version=7)
 _NOT_READ = {"speed", "kld"}  # nothing is made of their answers
 
 

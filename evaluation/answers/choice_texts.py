@@ -17,7 +17,7 @@ _STATES = re.compile(
     r"\s*:?\s*",
     re.IGNORECASE,
 )
-_REASON = re.compile(r"[.;](?:\s|$)|,?\s+(?:because|since|as|which|not)\b")
+_REASON = re.compile(r"[.;](?:\s|$)|\s\(|,?\s+(?:because|since|as|which|not)\b")
 _BINDS = re.compile(r"^[a-z]\s*=\s*(?=\S)", re.IGNORECASE)
 _CONCLUDES = re.compile(
     r"\W*(?:so|therefore|thus|hence|in\s+(?:conclusion|summary|short)|overall|consequently)\b", re.IGNORECASE

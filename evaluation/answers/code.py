@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.answers.definitions import (
     Definition,
+    comes_to_result,
     definition_of,
     is_body,
+    leaves_out,
     method_of,
     returns,
     with_rewritten,
+    without_own_imports,
 )
 from evaluation.answers.examples import without_examples
 from evaluation.answers.fences import lines_of, outside_of_blocks
@@ -112,7 +115,8 @@ def from_chat(text: str, prompt: str, entry_point: str) -> Extracted:
         body = _body(candidates, prompt, needed=chosen is not None)
         if chosen is None or body:
             return Extracted(body)
-    code, shown = chosen.code, entry_point
+    others = [each.code for each in candidates if each is not chosen]
+    code, shown = without_own_imports(chosen.code, others), entry_point
     if chosen.definition is Definition.METHOD and chosen.tree is not None:
         shown, call = method_of(chosen.tree, entry_point)
         code = f"{without_examples(code, shown)}\n\n{call}"
@@ -122,7 +126,6 @@ def from_chat(text: str, prompt: str, entry_point: str) -> Extracted:
         behind = candidates[places[-1] + 1 :] if places else []
         corrected = [each.code for each in behind if not each.piece.shown]
         code = with_rewritten(code, corrected, but=entry_point)
-    others = [each.code for each in candidates if each is not chosen]
     borrowed = _borrowed(code, others, prompt, shown)
     return Extracted("\n\n" + "".join(part + "\n\n" for part in borrowed) + code)
 
@@ -174,6 +177,15 @@ def _candidate(piece: Piece, entry_point: str, *, cut: bool) -> _Candidate:
     found = Definition.NONE if tree is None else definition_of(tree, entry_point)
     if named and not found:
         found = Definition.STUB if _only_begins(code, tree) else Definition.NAMED
+    if (
+        piece.open
+        and found is Definition.FUNCTION
+        and tree is not None
+        and not comes_to_result(tree, entry_point)
+    ):
+        found = Definition.STUB
+    if found is Definition.FUNCTION and tree is not None and leaves_out(code, tree, entry_point):
+        piece = piece._replace(shown=True)
     return _Candidate(piece, code, tree, found)
 
 

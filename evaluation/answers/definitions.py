@@ -4,16 +4,48 @@ from __future__ import annotations
 
 import ast
 import enum
+import re
+import sys
 from typing import TYPE_CHECKING
 
-from evaluation.answers.syntax import bound_names, lines_of_statement, source_of, syntax_tree, used_names
+from evaluation.answers.syntax import (
+    bound_names,
+    lines_of_statement,
+    source_of,
+    syntax_tree,
+    used_names,
+    without,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES = (*_FUNCTIONS, ast.ClassDef, ast.Lambda)
+_LEFT_OUT = (
+    r"(?m)^[ \t]++#[ \t]*+(?:\.{3}|\u2026|(?:the\s+)?(?:rest|remainder|remaining|existing|previous)\b[^\n]*"
+    r"\b(?:same|unchanged|as\s+before|stays?|here|remains?|omitted|code|logic)\b)"
+)
 _MOST_PARTS = 5  # the last ones of those that are corrected
+
+
+def without_own_imports(code: str, others: Iterable[str]) -> str:
+    """The code without imports from what are other pieces of the same answer: of names that one of them defines."""
+    tree = syntax_tree(code)
+    found = [node for node in tree.body if isinstance(node, ast.ImportFrom)] if tree is not None else []
+    foreign = [
+        node
+        for node in found
+        if node.level or (node.module or "").partition(".")[0] not in sys.stdlib_module_names
+    ]
+    if tree is None or not foreign:
+        return code
+    trees = [other for other in map(syntax_tree, others) if other is not None]
+    there = {
+        name for other in trees for node in other.body if not _is_import(node) for name in bound_names(node)
+    }
+    own = [node for node in foreign if all(each.name in there and each.asname is None for each in node.names)]
+    return without(code, own) if own else code
 
 
 class Definition(enum.IntEnum):
@@ -76,6 +108,33 @@ def returns(tree: ast.Module, name: str) -> bool:
         if isinstance(node, _FUNCTIONS) and node.name == name:
             return _returns(node.body)
     return True
+
+
+def comes_to_result(tree: ast.Module, name: str) -> bool:
+    """Whether a function of that name, where it is the last statement, ends by giving or raising something."""
+    last: ast.AST = tree.body[-1]
+    if not (isinstance(last, _FUNCTIONS) and last.name == name):
+        return True
+    while (
+        body := getattr(last, "finalbody", None)
+        or getattr(last, "orelse", None)
+        or getattr(last, "body", None)
+    ):
+        last = body[-1]
+    return isinstance(last, ast.Raise) or (isinstance(last, ast.Return) and last.value is not None)
+
+
+def leaves_out(code: str, tree: ast.Module, name: str) -> bool:
+    """Whether a function of that name is an excerpt: `...` or a comment stands for a part of it."""
+    last = next(
+        (node for node in reversed(tree.body) if isinstance(node, _FUNCTIONS) and node.name == name), None
+    )
+    if last is None or _is_stub(last):
+        return False
+    body = [node.value for node in last.body if isinstance(node, ast.Expr)]
+    elided = any(isinstance(value, ast.Constant) and value.value is ... for value in body)
+    behind = "\n".join(code.split("\n")[last.lineno :])
+    return elided or re.search(_LEFT_OUT, behind) is not None
 
 
 def is_body(tree: ast.Module) -> bool:

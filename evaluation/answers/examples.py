@@ -74,7 +74,7 @@ def _examples(tree: ast.Module, entry_point: str, *, is_part: bool) -> list[ast.
     left_out: set[str] = set()
     for node in tree.body:
         bound = set(bound_names(node))
-        if bound & needed:
+        if bound & needed and not _shows_result(node, entry_point):
             continue
         if isinstance(node, _DEFINITIONS):
             is_example = not is_part and _is_foreign(node)
@@ -82,7 +82,7 @@ def _examples(tree: ast.Module, entry_point: str, *, is_part: bool) -> list[ast.
             is_example = _shows(node) or _reads(node) or bool(_called(node) & calling)
         if is_example or used_names(node) & left_out:
             found.append(node)
-            left_out |= bound
+            left_out |= bound - {entry_point}
     return found
 
 
@@ -101,6 +101,12 @@ def _shows(node: ast.stmt) -> bool:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         return _dotted(node.value.func) in _SHOWING
     return isinstance(node, ast.Assert)
+
+
+def _shows_result(node: ast.stmt, entry_point: str) -> bool:
+    """Whether it gives the name of the function to what the function returns: `total = total([1, 2])`."""
+    value = node.value if isinstance(node, ast.Assign) else None
+    return isinstance(value, ast.Call) and bool(value.args) and _dotted(value.func) == entry_point
 
 
 def _is_foreign(node: ast.stmt) -> bool:

@@ -38,12 +38,13 @@ _LONG_END = {
 
 class Block(NamedTuple):
     """A fenced block. tag: `python`, empty where none is given, else the language in small letters. closed: its closing
-    fence is there.
+    fence is there. lead: the line of prose before it.
     """
 
     tag: str
     code: str
     closed: bool
+    lead: str = ""
 
     @property
     def may_be_python(self) -> bool:
@@ -124,7 +125,8 @@ class _Scan:
                     self._lines[at] = " " * fence.indent + begun[1]
                     fence = fence._replace(info=PYTHON)
                 block, at = self._block(fence, at)
-                found += self._inside(block)
+                lead = next((each for each in reversed(before) if each.strip()), "")
+                found += self._inside(block._replace(lead=lead))
                 before = []
         return found
 

@@ -18,21 +18,24 @@ def _words(*alternatives: str) -> re.Pattern[str]:
 _LATIN_NOUN = (
     r"answer|ans|choice|option|letter|selection|response|alternative|pick|solution|statement|guess|conclusion|verdict"
     r"|r[ée]ponse|lettre|antwort|buchstabe|l[öo]sung|respuesta|opci[óo]n|letra|risposta|opzione|lettera|resposta"
-    r"|op[çc][ãa]o|alternativa|antwoord|cevap|jawaban|svaret|svar|odpowiedź|odpověď|đáp án|ответ|вариант|відповідь"
-    r"|απάντηση"
+    r"|op[çc][ãa]o|alternativa|antwoord|cevap|yanıt|seçenek|jawaban|svaret|svar|odpowiedź|odpověď|đáp án|ответ(?:ом)?"
+    r"|вариант(?:ом)?|відповідь|отговор(?:ът)?|απάντηση"
 )
 _NOUN = rf"\b(?:{_LATIN_NOUN})\b\.?"
 # No blanks stand between words there.
-_HAN_NOUN = r"(?:答案|答え|正解|解答|正确选项|正確選項|选项|選項|正确的是|正確的是|정답|답|解|回答)"
+_HAN_NOUN = (
+    r"(?:答案|答え|正解|解答|正确选项|正確選項|选项|選項|選択肢|正确的是"
+    r"|正確的是|정답|답|解(?![析释釋説说])|回答)"
+)
 _BE = (
     r"(?:is|was|be|remains|becomes|(?:must|should|would|will|could|might|may|can\s+only|has\s+to|have\s+to|seems\s+to"
     r"|appears\s+to|needs\s+to|turns\s+out\s+to)\s+be|would\s+have\s+to\s+be|est|serait|ist|lautet|w[äa]re|es|ser[íi]a"
-    r"|[èée]|sarebbe|seria|är|jest|je|là)"
+    r"|[èée]|sarebbe|seria|är|er|jest|je|là|будет|является|есть|е)"
 )
 _SIGN = r"(?::|=|->|→|=>|⇒|[-–—])"
 _SURELY = (
     r"(?:most\s+likely|\w+ly|indeed|thus|therefore|hence|still|then|again|just|also|in\s+fact|of\s+course|perhaps|maybe"
-    r"|after\s+all|in\s+this\s+case|i\s+(?:think|believe|guess))"
+    r"|after\s+all|in\s+this\s+case|i\s+(?:think|believe|guess)|daher|somit|also|demnach|folglich|deshalb|donc|quindi)"
 )
 _ARTICLE = r"(?:the|an?|la|le|les|l['’]|die|der|das|el|il|o|de|het)"
 _ADJECTIVE = (
@@ -52,13 +55,16 @@ NAMED_ANSWER = _words(
     rf"(?<!\beach )(?<!\bevery ){_NOUN}(?:{_SOME}\s+{_BE}\b|{_SOME}['’]s\b|{_SOME}\s*{_SIGN}){_FILL}\(?$",
     rf"\bboxed:{_FILL}\(?$",
     rf"\bwhat\s+(?:best\s+)?(?:answers|matches|fits|describes|completes)\b[^.\n]{{0,40}}?\s{_BE}\b{_FILL}\(?$",
-    r"\b(?:correct|right|best|closest|selected|chosen|richtig|korrekt|correcto|remaining)(?:\s+one)?"
+    r"\b(?:correct|right|best|closest|selected|chosen|richtig|korrekt|correct[oae]|corrett[oa]|corret[oa]|remaining)(?:\s+one)?"
     rf"(?:\s+{_BE}\b|\s*{_SIGN}){_FILL}\(?$",
     rf"\bone(?:\s+(?:that|which)\b{_SOME})?\s+{_BE}\b{_FILL}\(?$",
     rf"{_HAN_NOUN}[^\n。.,，]{{0,8}}?(?:是|为|為|应为|選|选|は|が|은|는|이|:)\s*{_FILL}\(?$",
-    r"(?:الإجابة|الجواب|απάντηση|התשובה|उत्तर|जवाब|विकल्प|คํ?[าำ]ตอบ)[^\n.,]{0,30}?$",
+    r"(?<!不)(?:正确|正確|符合题意|符合要求|合适|恰当|对)的(?:选项|答案)?(?:应该|应当)?(?:是|为)\s*\(?$",
+    r"(?:옳은|맞는|알맞은|올바른|적절한)\s?(?:것|답|선택지|보기)?[은는이]\s*\(?$",
+    r"(?:الإجابة|الجواب|الخيار\s+الصحيح|الاختيار\s+الصحيح|پاسخ|απάντηση|התשובה|उत्तर|जवाब|विकल्प|คํ?[าำ]ตอบ)[^\n.,]{0,30}?$",
+    r"^\W*true:\s*\(?$",
     r"\b(?:odpowiedź\s+to|vastaus\s+on|răspunsul(?:\s+\w+)?\s+este|jawaban\w*(?:\s+\w+){0,2}\s+adalah"
-    rf"|câu\s+trả\s+lời(?:\s+\w+){{0,2}}\s+là|cevap|válasz(?:\s+\w+)?)\s*{_FILL}\(?$",
+    rf"|câu\s+trả\s+lời(?:\s+\w+){{0,2}}\s+là|cevap|doğru\s+(?:yanıt|seçenek)|válasz(?:\s+\w+)?)\s*{_FILL}\(?$",
     rf"(?:(?<![a-z])(?:选|選)(?:择|擇)?了?|故选|应选|答)\s*:?\s*{_FILL}\(?$",
 )
 # It is chosen, where a clause may end behind it: `therefore B.`, not `therefore A has`.
@@ -80,7 +86,11 @@ CHOSEN = _words(
     rf"\bbetween\b[^.\n]{{0,60}},\s*(?:i(?:['’]d|\s+would)?\s+\w+\s+)?{_FILL}\(?$",
     rf"\b(?:probably|definitely|likely|certainly|surely|clearly|obviously|maybe|perhaps)\b,?\s*{_FILL}\(?$",
     rf"\belimination\b[\s,:]*{_FILL}\(?$",
-    rf"(?:只剩下?|剩下的?是?)\s*{_FILL}\(?$",
+    rf"(?:只剩下?|剩下的?是?|而是|而应选|更可能是|我认为(?:是|选)?|ではなく,?|아니라|بل|değil,?)\s*{_FILL}\(?$",
+    r"\b(?:sondern|somit|daher|folglich|demnach|por\s+(?:lo\s+)?tanto|sino|donc|portanto|quindi|dunque|следовательно)\b"
+    rf"[\s,:]*(?:(?:ist|es|est|è|é|это)\s+)?{_FILL}\(?$",
+    rf",\s*а\s+{_FILL}\(?$",
+    rf"(?:^|,)\W*(?:es\s+ist|es\s+la|es\s+el|c['’]est|il\s+s['’]agit\s+de|è|это|ตอบ|chọn)\s+{_FILL}\(?$",
     # Not between two letters, as in a reaction.
     rf"(?<!(?-i:[^a-z][A-Z]) )(?<!(?-i:[^a-z][A-Z]))(?:→|=>|->|⇒|⟹|∴)\s*{_FILL}\(?$",
 )
@@ -128,9 +138,9 @@ NONE_OF = _words(
 WHY = _words(r"\bwhy\s+(?:is\s+it\s+)?\(?$")
 # `Answer (B).` ends a text.
 LABEL = _words(
-    r"^\W*(?:(?:so|thus|hence|therefore|final|correct|right|best|the)[\s,]+){0,3}(?:answer|ans)\s*\(?$",
+    r"^\W*(?:(?:so|thus|hence|therefore|final|correct|right|best|the)[\s,]+){0,3}(?:answer|ans)\s*\|?\s*\(?$",
 )
-ENDS = re.compile(r"\)?\s*+[.!]*+\s*+$")
+ENDS = re.compile(r"\)?\s*+[.!|]*+\s*+$")
 OPTION = _words(rf"(?:{_NOUN}|{_HAN_NOUN})\s*,?\s*\(?$")
 
 # What stands behind a letter. Between may be the text of the choice, without a verb of its own.
@@ -147,6 +157,7 @@ IS_ANSWER = _words(
     r"(?:\s+(?:most\s+)?(?!not\b|never\b|wrong|incorrect)\w+){0,2}?"
     r"\s+(?:answer|choice|option|pick|solution|response|alternative|selection)\b"
     rf"|{_SEEMS}\s+(?:the\s+(?:(?:correct|right|best|only)\s+)?one|it){_STOPS}"
+    r"|(?:die|der|das)\s+(?:richtige|korrekte|beste)\s+(?:antwort|option|l[öo]sung|wahl)\b"
     rf"|(?:w[äa]hlen|nehmen|choisir)\b|remains(?:{_STOPS}|\s+(?:as|because)\b)|it\s+is{_STOPS})"
 )
 IS_RIGHT = _words(
@@ -156,7 +167,9 @@ IS_RIGHT = _words(
     r"|\b(?:best\s+\w+s|\w+s\s+(?:the\s+)?(?:best|most\s+sense)|(?:is|was)\s+what\s+(?:we|the\s+question|is)"
     r"|wins|matches|works|fits|satisfies|holds)\b"
     r"|\s*(?:选项|選項|项|項)?\s*(?:是|为)?\s*(?:正确|正確|对的)"
-    r"|\b(?:est|ist|es|é|è)\s+(?:la\s+)?(?:correct\w*|richtig|korrekt|corrett\w|corret\w)\b|\b(?:richtig|korrekt)\b)"
+    r"|\b(?:est|ist|es|é|è)\s+(?:la\s+)?(?:correct\w*|richtig|korrekt|corrett\w|corret\w)\b|\b(?:richtig|korrekt)\b"
+    r"|\s*[—–-]?\s*(?:является\s+)?(?:вер(?:н|ен)|правильн)\w*|\s*が\s*(?:最も)?(?:正し|正解|適切|答え)"
+    r"|\s*(?:번)?[가이은는]\s*(?:맞|정답|옳|올바)|\s+(?:هو|هي)\s+ال(?:صحيح|إجابة|جواب))"
 )
 IS_TRUE = _words(rf"{_ITS_TEXT}\b{_SEEMS}{_QUITE}\s+(?:true|yes|possible|consistent|supported)\b")
 IS_EXCEPTION = _words(rf"{_ITS_TEXT}\b{_BE}\s+the\s+(?:exception|odd\s+one|outlier|false|incorrect)\b")
@@ -172,8 +185,10 @@ DENIED = _words(
     rf"\)?[).:]*\s*(?:\([^()\n]{{0,60}}\)\s*)?(?-i:(?=[a-z])){_NO}",
     rf"\)?[).:]*\s*[|:–—-]+\s*(?:this\s+is\s+|it\s+is\s+|it['’]s\s+|that['’]s\s+)?(?:\(?\s?{_WRONG}\b|[✗✘❌×])",
     rf"\)?\s*\(\s?(?:{_WRONG}\b|[✗✘❌])",
-    rf"(?:\)?[).:]|\))\s*(?:{_WRONG}(?=\s*(?:$|[.,;:!\n(–—-]|because|since|as\b|it\b|this\b))|[✗✘❌])",
+    rf"(?:\)?[).:]|\))\s*(?:{_WRONG}(?=\s*(?:$|[.,;!\n(–—-]|:(?!\s*+$)|because|since|as\b|it\b|this\b|\(?[a-jA-J][).]))|[✗✘❌])",
     r"\)?\s*(?:选项|選項|项|項)?\s*(?:是|为)?\s*(?:错|錯|不)",
+    r"\)?[).:]*\s*[—–-]?\s*(?:не\s|невер|неправильн|ошибочн|(?:ist|wäre)\s+(?:falsch|nicht|kein)|es\s+incorrect|est\s+(?:incorrect|fau)"
+    r"|è\s+(?:sbagliat|errat)|está\s+(?:errad|incorret)|n['’]est\s+pas|no\s+es\b|non\s+è\b|não\s+é\b|[がは]\s*(?:誤|間違|不)|(?:では|じゃ)な|[가이은는]?\s*(?:아니|틀)|خاطئ|değil|yanlış|गलत|ผิด)",
 )
 # An item of a list: `Option A: Doesn't fit.`
 DENIED_ITEM = _words(
@@ -195,7 +210,7 @@ PARTLY = _words(
 )
 CLOSES = _words(
     r"\)?\s*+(?:$|[.,;:!?\n(~|]|[-–—]\s|(?:here|among|from|of\s+the|because|since|as|given|due|and|but|with|in|for|which"
-    r"|rather|instead|over|it\s+is|is|would)\b)"
+    r"|rather|instead|over|it\s+is|is|would)\b|입니다|이다|です|である|となり)"
 )
 STOPS = re.compile(r"\s*+(?:$|[.,;)\n])")
 FORMULA = re.compile(r"\)?\s*+(?:[=≈+*^×÷∝~]|[<>]\s|/\s?[\d(]|[-−]\s?\d)")
@@ -228,7 +243,8 @@ CLAUSE_END = _words(
 )
 NOT = _words(
     r"\b(?:not|never|neither|nor|cannot|wrong|incorrect|false|worst|least|eliminat\w+|exclud\w+|rul(?:e|ed|ing)\s+out"
-    r"|reject\w*|discard\w*|instead\s+of|rather\s+than|unlike|than|if|whether|suppose|assuming|unless)\b",
+    r"|reject\w*|discard\w*|instead\s+of|rather\s+than|unlike|than|if|whether|suppose|assuming|unless"
+    r"|nicht|keine?|falsch|no\s+es|n['’]est\s+pas|non\s+è|não\s+é|не|неверн\w*|неправильн\w*|ليست?)\b",
     r"n['’]t\b|不(?!是[^,]*而)|排除",
 )
 SAID_BY_OTHERS = _words(
@@ -258,12 +274,17 @@ TURNS = _words(
 
 # Of lists with a verdict on each choice.
 ITEM = _words(
-    r"(?:^|[.;!?,|:-])\W*(?:\d\.\s+)?\W*(?:(?:option|choice|statement|(?:is\s+it|could\s+it\s+be|(?:what|how)\s+about)|answer|选项)\s*)?$",
+    r"(?:^|[.;!?,|:-])\W*(?:\d\.\s+)?\W*(?:(?:(?:la|die|a|l['’])\s+)?(?:option|choice|statement|(?:is\s+it|could\s+it\s+be|(?:what|how)\s+about)|选项|選択肢"
+    rf"|الخيار|ข้อ|विकल्प|{_LATIN_NOUN})\s*)?$",
     r"\b[A-J]\)?\s*[✓✔✅☑✗✘❌✖×]\W*$",
 )
-AFFIRMED = _words(r"\b(?:correct|right|true|yes|valid|fits|matches)\b|[✓✔✅☑]|正确|正確|(?<!不)对(?!应)")
+AFFIRMED = _words(
+    r"\b(?:correct|right|true|yes|valid|fits|matches|richtig|korrekt|correct[oae]|corret[oa]|corrett[oa]"
+    r"|vrai|verdadero|verdadeir[oa]|ver[oa]|верно|верен|верный|правильно|да|doğru|juist|riktig|rätt|benar|đúng|poprawn[ey]|poprawna|صحيح|सही|ถูก)\b|[✓✔✅☑]|正确|正確|(?<!不)对(?!应)"
+)
 REJECTED = _words(
-    r"\b(?:incorrect|wrong|false|untrue|inaccurate|invalid|no|not|ruled\s+out|partial\w*|partly)\b",
+    r"\b(?:incorrect|wrong|false|untrue|inaccurate|invalid|no|not|ruled\s+out|partial\w*|partly|falsch|faux|fausse|incorrect[oae]"
+    r"|incorret[oa]|falso|falsa|err?ad[oa]|sbagliat[oa]|неверн\w*|неверен|неправильно|нет|yanlış|fout|feil|salah|sai|błędn[ey]|błędna|خاطئ|गलत|ผิด)\b",
     r"n['’]t\b|[✗✘❌✖☒]|错|錯|不",
 )
 REJECTED_BEFORE = re.compile(r"\W{0,9}[✗✘❌✖☒]")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from evaluation.answers import letter_cues as cues
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -41,6 +43,16 @@ def in_order_of(begun: Sequence[str], letters: Sequence[str]) -> int:
     while count < min(len(begun), len(letters)) and begun[count] == letters[count]:
         count += 1
     return count if count > 1 else 0
+
+
+def is_affirmed(before: str, behind: str) -> bool:
+    """Whether the first word for or against an item is for it: in its line, else in the next one."""
+    own, _, below = behind.partition("\n")
+    for said in (before + own, below.partition("\n")[0]):
+        right, wrong = cues.AFFIRMED.search(said), cues.REJECTED.search(said)
+        if right or wrong:
+            return bool(right and (not wrong or right.start() < wrong.start()))
+    return False
 
 
 def only(found: Iterable[str]) -> str | None:

@@ -18,6 +18,8 @@ _SIGNS = {0x1F150 + number: letter for number, letter in enumerate("ABCDEFGHIJKL
 _LONGEST_CHOICE = 300  # characters
 _HAN = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _BETWEEN_SCRIPTS = re.compile(rf"(?<=[{_HAN}])(?=[A-Za-z(])|(?<=[A-Za-z)])(?=[{_HAN}])")
+_STOP = re.compile("[。।۔] ?")
+_AT_ONCE = re.compile(rf"[?!;,:](?=[{_HAN}])")  # a sentence or clause that follows without a blank
 _BOX_TOKENS = re.compile(r"<\|(begin|end)_of_box\|>")
 _TOKEN = re.compile(r"<[|\uff5c][^<>\n]{1,40}[|\uff5c]>")
 _ANSWER_TAG = re.compile(
@@ -51,12 +53,14 @@ def plain_text(text: str, letters: Sequence[str]) -> str:
     text = unicodedata.normalize("NFKC", text.translate(_SIGNS))
     text = re.sub("[\ufe0f\u200b-\u200f\u2060\ufeff]", "", text)
     text = re.sub(r"[.?!](?=[\"”»] [a-z])", "", text)  # of a question that is quoted within a sentence
-    text = re.sub(r"^(?:[ \t]*+>)++", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^(?:[ \t]*+>)++|^[ \t]*+#{1,6}[ \t]++", "", text, flags=re.MULTILINE)
     text = re.sub(r"\b(is|be|answer|option|choice|select|print|submit)\(", r"\1 (", text, flags=re.IGNORECASE)
-    text = re.sub(r"\[[xX✓✔]\]", "✓", re.sub(r"^([ \t*+-]*)\[ ?\]", r"\1✗", text, flags=re.MULTILINE))
+    text = re.sub(r"^([ \t*+-]*)(?:\[ ?\]|\( ?\))", r"\1✗", text, flags=re.MULTILINE)
+    text = re.sub(r"\[[xX✓✔]\]|^[ \t*+-]*\([xX✓✔]\)", "✓", text, flags=re.MULTILINE)
     text = re.sub(r"[【\[]((?:正确)?(?:答案|选项))[】\]]", r" \1: ", text).replace("、", ", ")
-    text = re.sub(r"[【〔「『]\s?", "(", re.sub(r"\s?[】〕」』]", ")", text))
-    text = _BETWEEN_SCRIPTS.sub(" ", text)
+    text = re.sub(r"[【〔「『《]\s?", "(", re.sub(r"\s?[】〕」』》]", ")", text))
+    text = _BETWEEN_SCRIPTS.sub(" ", _STOP.sub(". ", text.replace("،", ",").replace("؟", "?")))
+    text = _AT_ONCE.sub(r"\g<0> ", text)
     text = _BOX_TOKENS.sub(lambda found: " boxed: " if found[1] == "begin" else " ", text)
     text = _TOKEN.sub(" ", text)
     text = _STRUCK.sub(" ", text)
@@ -72,6 +76,7 @@ def plain_text(text: str, letters: Sequence[str]) -> str:
     text = re.sub(r"\\[A-Za-z]++\s*+(?=\{)|\\[()\[\],;!]", "", text)
     text = re.sub(r"\\(?:right|long|Right|Longright)arrow\b|\\implies\b|\\to\b", "→", text)
     text = re.sub(r"\\[A-Za-z]++|\\ ", " ~ " if "\\" in text else "", text)
+    text = re.sub(rf"\[\s?[\"']([{every}])[\"']\s?\]", r"(\1)", text)  # of JSON
     text = re.sub(rf"(?:\*{{1,3}}|`|\[|<)\(?([{every}])([).:]{{0,2}})(?:\*{{1,3}}|`|\]|>)", r"(\1)\2", text)
     text = re.sub(r"[*`\"“”„‘«»${}]|(?<!\w)['’]|['’](?!\w)", "", text)
     text = text.replace("))", ")").replace("((", "(")

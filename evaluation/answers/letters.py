@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.answers import letter_cues as cues
 from evaluation.answers.letter_elimination import left_over
-from evaluation.answers.letter_lists import in_bold, in_order_of, likeliest, only
+from evaluation.answers.letter_lists import in_bold, in_order_of, is_affirmed, likeliest, only
 from evaluation.answers.letter_text import plain_text, without_texts
 from evaluation.answers.turns import NEXT_QUESTION, before_conversation
 
@@ -86,11 +86,11 @@ def _patterns(letters: str) -> _Patterns:
             rf"(?<![\w°º&\\])(?<!\w\()(?P<open>\(\s?)?([{large}])(?P<close>\s?\))?(?![\w&#°º]|\+\+|['’-](?!d[iıuü]r\b|t[iıuü]r\b)\w)"
             rf"|(?<!\w)(?P<inside>\(\s?([{small}])\s?\))|(?<![\w(])([{small}])\)"
             rf"|(?<![\w(])(?P<bare>([{small}])(?=\s*+(?:$|\n|[.;:!,](?:\s|$))))"
-            rf"|(?i:(?<=option\s)|(?<=choice\s)|(?<=answer\s))([{small}])(?=\s+(?:is|because|since)\b)"
+            rf"|(?i:(?<=option\s)|(?<=choice\s)|(?<=answer\s)|(?<=answer\sis\s))([{small}])(?=\s+(?:is|because|since)\b)"
             rf"|(?m:^)([{small}])(?=\s+is\s+(?:the\s+)?(?:correct|right|answer|true)\b)"
         ),
         several=re.compile(
-            rf"\)?\s?(?:(?:,?\s?\b(?:or|and)\b|[/&])\s?(?:(?:option|choice)\s)?(?:{a_letter}|\(?[{small}]\))"
+            rf"\)?\s?(?:(?:,?\s?\b(?:or|and|und|oder|et|ou|y|o|и|или|ve|veya|atau|dan)\b|[/&和或与及と]|还是|或者)\s?(?:(?:option|choice)\s)?(?:{a_letter}|\(?[{small}]\))"
             rf"(?<!\band\s[{large}](?=\s(?:is|was|does)\b))|,\s?{a_letter}{goes_on}|\s(?:or|and)\s*+\Z)"
         ),
         choices=re.compile(
@@ -316,7 +316,9 @@ def _is_qualified(sentence: str, clause: str, behind: str, own: str) -> bool:
 def _ends(text: str, last: _Mention) -> bool:
     """Whether the letter alone is the last sentence or clause."""
     before = text[max(0, last.start - 9) : last.start]
-    return bool(re.search(r"(?:[.!?:,]|\s[-–—])\s+$", before)) and not re.search(r"\w", text[last.end :])
+    behind = text[last.end :]
+    ends = not re.search(r"\w", behind) and not cues.REJECTED_BEFORE.match(behind)
+    return ends and bool(re.search(r"(?:[.!?:,]|\s[-–—])\s+$", before))
 
 
 def _concludes(text: str, last: _Mention) -> bool:
@@ -333,7 +335,8 @@ def _at_the_edges(lines: Sequence[str], patterns: _Patterns, letters: Sequence[s
     first = lines[0].rstrip("?") if len(lines) == 1 else lines[0]
     if cues.REJECTED_BEFORE.match(first):
         first = ""
-    if alone := patterns.alone.fullmatch(first):
+    alone = patterns.alone.fullmatch(first)
+    if alone and in_order_of([*_alone(lines, patterns)], letters) < len(letters):
         return Choice(str(alone[alone.lastindex or 0]).upper(), stated=True)
     every = [(number, match) for number, line in enumerate(lines) if (match := patterns.begins.match(line))]
     begun = [
@@ -393,7 +396,5 @@ def _affirmed(text: str, mentions: Sequence[_Mention]) -> Iterator[str]:
         if mention.several or not cues.ITEM.search(before) or cues.NONE_OF.search(before):
             continue
         end = min(mention.end + 2 * _BEHIND, following.start if following else len(text))
-        verdict = ("" if re.search(r"\w", before) else before) + text[mention.end : end].partition("\n")[0]
-        right, wrong = cues.AFFIRMED.search(verdict), cues.REJECTED.search(verdict)
-        if right and (not wrong or right.start() < wrong.start()):
+        if is_affirmed("" if re.search(r"\w", before) else before, text[mention.end : end]):
             yield mention.letter

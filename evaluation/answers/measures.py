@@ -32,7 +32,8 @@ _MEASURE = re.compile(
     r"\s+(?!find\b|get\b|obtain\b|be\b|about\b|just\b|only\b)[a-z]+"
     rf"|\b{_not_behind('sold', 'paid', 'sells')}for"
     rf"|\b{_not_behind('left', 'her', 'him', 'them', 'us', 'you', 'up')}with)"
-    r"(?:\s+(?:the|a|an|his|her|their|its|all|each|every|those|these|about|only|just|another|other|first|last|next))*"
+    r"(?:\s+(?:the|a|an|his|her|their|its|all|each|every|those|these|about|only|just|another|other|first|last|next"
+    r"|remaining|leftover|extra|whole))*"
     r"\s+[-(]?\s*$",
     re.IGNORECASE,
 )
@@ -43,7 +44,7 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 # The 2 of `2nd` and of `2:30`; the 6 of `, 6 fewer than before`; the 60 of `24 students, or 60%`.
-_BEHIND_MEASURE = re.compile(r"(?:st|nd|rd|th)\b|:\d\d\b|-[a-z]{2,}", re.IGNORECASE)
+_BEHIND_MEASURE = re.compile(r"(?:st|nd|rd|th)\b|:\d\d\b|\s?[ap]\.?m\b|-[a-z]{2,}", re.IGNORECASE)
 _COMPARED = re.compile(
     r"\s+(?:\w+\s+)?(?:fewer|less|more|younger|older|shorter|longer|taller|higher|lower|cheaper)\b",
     re.IGNORECASE,

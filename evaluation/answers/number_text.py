@@ -15,7 +15,10 @@ NUMBER = re.compile(
 # No-break, thin and figure spaces, and those of TeX.
 _SPACES = "\u00a0\u2002\u2003\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 # Between groups of three digits: 1,234 and 1 234 and 1'234 and, of TeX, 1{,}234 and 1\,234 and 1,\!234.
-_SEPARATOR = rf"(?:(?:\\[a-z]{{2,9}}+)?\{{[,. ]\}}|\{{\\,\}}|,?\\[,;:!> ],?\s?|[,，'’_~ {_SPACES}])"
+_SEPARATOR = (
+    r"(?:\\(?:thin|med|thick)space\s?"
+    rf"|(?:\\[a-z]{{2,9}}+)?\{{[,. ]\}}|\{{\\,\}}|,?\\[,;:!> ],?\s?|[,，'’_~ {_SPACES}])"
+)
 _GROUPED = re.compile(rf"(?<![\d.,])(\d{{1,3}})((?:{_SEPARATOR}\d{{3}})++)(?!\d)")
 # 1.234.567 and 1.234,50 and, of two decimals, 12,50; in a pair of brackets stand coordinates.
 _GROUPED_BY_POINTS = re.compile(
@@ -24,8 +27,13 @@ _GROUPED_BY_POINTS = re.compile(
 # 95.200 euros: a price has no three decimals; nor has an answer in a language whose comma is a decimal point.
 _PRICE_BY_POINT = re.compile(r"(?<![\d.,])(\d{1,3})\.(\d{3})(?=\s?(?:€|EUR\b|Euro\b))")
 _STATED_BY_POINT = re.compile(
-    r"(?i:(\b(?:antwort|lösung|respuesta|resposta|risposta|jawaban|cevap|đáp án)\b[^\n.\d]{0,40}?))"
+    r"(?i:(\b(?:antwort|lösung|insgesamt|betr[aä]gt|ergebnis|endergebnis|respuesta|resposta|risposta|jawaban|cevap"
+    r"|đáp án)\b[^\n.\d]{0,40}?))"
     r"(\d{1,3})\.(\d{3})(?!\d|[.,]\d)"
+)
+_STATED_BY_COMMA = re.compile(
+    r"(?i:(\b(?:antwort|lösung|ergebnis|respuesta|resposta|risposta|r[ée]ponse|r[ée]sultat|ответ|відповідь|odpowiedź|antwoord"
+    r"|svaret|cevap|đáp án)\b[^\n.,\d]{0,40}?))(\d{1,9}),(\d)(?![\d,]|\.\d)"
 )
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,(])(\d{1,9}),(\d{2})(?![\d,.]*\d|\))")
 _BOXED = re.compile(
@@ -35,6 +43,14 @@ _BOX_TOKENS = re.compile(r"<\|begin_of_box\|>(.{0,200}?)<\|end_of_box\|>", re.DO
 _ANSWER_TAG = re.compile(
     r"[<\[]((?:final[_ -])?(?:answer|result))[>\]](.{0,400}?)[<\[]/\1[>\]]", re.IGNORECASE | re.DOTALL
 )
+_VALUE_KEY = re.compile(
+    r"([\"'](?:final_?)?(?:answer|result|solution)[\"']\s?:)\s*\{\s*[\"'](?:value|number|amount)[\"']\s?:",
+    re.IGNORECASE,
+)
+_NEXT_KEY = re.compile(r",(?=\s*[\"'][\w -]{1,40}[\"']\s?:)")
+# Of JSON: what is called the answer, else what is called the result.
+_ANSWER_KEY = r"(?i)[\"'](?:final_?|correct_?)?answer[\"']\s?:"
+_RESULT_KEY = re.compile(r"[\"'](?:final_?|overall_?)?(?:result|solution|total)[\"']\s?:", re.IGNORECASE)
 _FRACTION = re.compile(r"\\[dt]?frac\s*+(?:\{\s*+(\d{1,18})\s*+\}\s*+\{\s*+(\d{1,18})\s*+\}|(\d)\s*+(\d))")
 _MIXED = re.compile(r"(?<![\d./])(\d{1,6}) {1,3}(\d{1,4})/([1-9]\d{0,3})(?![\d/])")  # 2 1/2
 _VULGAR = re.compile("(?:(?<![\\d./])(\\d{1,6}) ?)?([\u00bc-\u00be\u2150-\u215e])")
@@ -80,6 +96,9 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
     text = _STRUCK.sub(" ", text)
     text = _BOX_TOKENS.sub(lambda found: f" boxed: {found[1]}; ", text)
     text = _ANSWER_TAG.sub(lambda found: f" boxed: {found[2]}; ", text)
+    text = _NEXT_KEY.sub(";", _VALUE_KEY.sub(r"\1 ", text))
+    if not re.search(_ANSWER_KEY, text):
+        text = _RESULT_KEY.sub(" answer: ", text)
     text = re.sub(r"\b(i|e)\.\s?(e|g)\.", r"\1\2", text)  # no end of a sentence
     text = re.sub(r"\b(incl|excl|approx|avg|est|vs)\.(?=\s?[a-z\d])", r"\1", text, flags=re.IGNORECASE)
     text = _BULLET.sub("", text)
@@ -91,6 +110,7 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
     )
     text = _PRICE_BY_POINT.sub(r"\1\2", text)
     text = _STATED_BY_POINT.sub(r"\1\2\3", text)
+    text = _STATED_BY_COMMA.sub(r"\1\2.\3", text)
     text = _DECIMAL_COMMA.sub(r"\1.\2", text)
     text = _BOXED.sub(lambda found: f" boxed: {found[1] or found[2] or ''}; ", text)
     text = _FRACTION.sub(lambda found: f" {found[1] or found[3]}/{found[2] or found[4]} ", text)

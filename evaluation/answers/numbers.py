@@ -40,8 +40,8 @@ _IS_ANSWER = re.compile(
 # `#### 18`, `The answer is 18`, `The answer to it is: 18`, `Answer: 18`, `boxed: 18`.
 _STATED = re.compile(
     r"^[ \t]*+####(?!#)[ \t]*+(?=\W{0,3}\d)"
-    r"|\banswer\b(?:[\s,]++\w++){0,5}?[\s,]++(?:is|was|equals)\b\s*+:?+(?:\s*+(?:not|no\s+longer)\b[^.\n]{0,30}?(?:\bbut\b|[;,]\s*(?:it['’]s|it\s+is|rather)\b))?"
-    r"|(?P<label>\b(?:answer|ans|ans\.)\s*+(?:\([^()\n]{0,30}\)\s*+)?(?:[:=→]|->|=>|,(?=\s*+\d)|(?<=ans\.)|\n)(?:\s*+[a-z]\s*+=)?+(?=[\W_]{0,20}\d))"
+    r"|(?<![A-Za-z\d])answer\b(?:[\s,]++\w++){0,5}?[\s,]++(?:is|was|equals)\b\s*+:?+(?:\s*+(?:not|no\s+longer)\b[^.\n]{0,30}?(?:\bbut\b|[;,]\s*(?:it['’]s|it\s+is|rather)\b))?"
+    r"|(?P<label>(?<![A-Za-z\d])(?:answer|ans|ans\.)\s*+(?:\([^()\n]{0,30}\)\s*+)?(?:[:=→]|->|=>|,(?=\s*+\d)|(?<=ans\.)|\n)(?:\s*+[a-z]\s*+=)?+(?=[\W_]{0,20}\d))"
     r"|(?P<word>\banswer\s*+[:=](?=\s*+[a-z-]{3,20}\b(?:\s+[a-z]+)?[ \t]*+(?:$|[.\n])))"
     rf"|\b(?:{_FOREIGN})|{_HAN}|\bboxed:|\b(?:correction|edit):(?=[\W_]{{0,20}}\d)",
     re.IGNORECASE | re.MULTILINE,
@@ -62,7 +62,7 @@ _NAMED_FIRST = re.compile(rf"\W{{0,9}}?{NUMBER.pattern}(?:,?\s+[A-Za-z]+){{0,2}}
 _ASIDE = re.compile(r"(?<=[^\s(])\s*+[(（](?!\s?=)(?:[^()（）\n]|\([^()（）\n]{0,100}\)){0,300}+[)）]")
 # A remark behind the answer.
 _REMARK = re.compile(
-    r"^[\W_]*+(?:explanation|check|verification|verify|note|notes|proof|confidence|reasoning|rationale|remark|assumptions?|time\s+taken|"
+    r"^[\W_]*+(?:checked|verified)\b|^[\W_]*+(?:explanation|check|verification|verify|note|notes|proof|confidence|reasoning|rationale|remark|assumptions?|time\s+taken|"
     r"units?|steps|references|sources?|footnotes?)\b[^\w\n]{0,5}?(?::|\n)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -137,7 +137,7 @@ _TELLS = re.compile(
     re.IGNORECASE,
 )
 _RECKONS = re.compile(
-    r"[=≈+*×÷→%]|\bie\b|\d\s?[-−–/x]\s?\d|:\s*\d|\b(?:so|therefore|thus|hence|then|totals?|altogether|in\s+all|answers?|results?|left|over"
+    r"[=≈+*×÷→%]|\bie\b|\b(?:correct\w*|actual\w*|value)\b|\d\s?[-−–/x]\s?\d|:\s*\d|\b(?:so|therefore|thus|hence|then|totals?|altogether|in\s+all|answers?|results?|left|over"
     r"|remain\w*|finally?|overall|sum|each|per|average|combined|more|less|fewer|times|half|twice|means|equals?|now|will|must|needs?"
     r"|makes|costs?|earns?|pays?|profit|difference|because|since|after|which|leaving|giving|making)\b",
     re.IGNORECASE,

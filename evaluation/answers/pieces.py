@@ -29,20 +29,24 @@ _HEREDOC = r"<<-?[ \t]*+(['\"]?)(\w{1,30})\1[^\n]*+\n"
 _MOST_HEREDOCS = 5
 # A line that is a call, or a list of calls.
 _CALL = r"(?m)^[ \t]*+\[?[A-Za-z_][\w.]*+\([^\n]*\)\]?[ \t]*$"
+_YAML = r"(?m)^[ \t]*+[a-z_]{1,30}:[ \t]*+[|>][-+]?[ \t]*\n((?:[ \t]++[^\n]*\n?|\n)++)"
 _EDITS = (
     ("<<<<<<< SEARCH", ">>>>>>> REPLACE"),
     ("------- SEARCH", "+++++++ REPLACE"),
 )
-_SESSIONS = {"pycon", "doctest"}
+_SESSIONS = {"pycon", "doctest", "console", "pyrepl"}
 _SHELLS = {"", "bash", "sh", "shell", "zsh", "console", "terminal"}
 _PROMPT = re.compile(r"[ \t]*+(?:>>>|\.\.\.:?|In \[\d++\]:)(?: |$)")
-_BEGINS_SESSION = re.compile(r"\s*+(?:>>> |In \[\d++\]: )")
+# Also behind what the interpreter says when it starts.
+_BEGINS_SESSION = re.compile(
+    r"\s*+(?:(?:\$|Python|Type|\[GCC|\[Clang|IPython)[^\n]*\n\s*+){0,5}(?:>>> |In \[\d++\]: )"
+)
 _MOST_NUMBERED = 2000
 _ALONE = re.compile(
     r"\s*+(?:python3?|py|[\w./-]{1,60}\.py)[ \t]*+\n", re.IGNORECASE
 )  # the language or the file in a line of its own
 _COMMAND = re.compile(r"^[!%].*+$", re.MULTILINE)  # of a notebook
-_NUMBERED = re.compile(r"[ \t]*+(\d++)(?:[ \t]*+[|:.)])?(?: |\t|$)")
+_NUMBERED = re.compile(r"[ \t]*+(\d++)(?:[ \t]*+[|:.)]|\u2192)?(?: |\t|$|(?<=\u2192))")
 # Of Llama and LFM, around code for a tool.
 _TOOL = re.compile(r"<\|(?:python_(?:start|tag|end)|tool_call_(?:start|end)|tool_list_(?:start|end))\|>")
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|#\d++);")
@@ -59,12 +63,26 @@ _MOST_WITHIN = 10
 _CODE_KEYS = {"code", "solution", "program", "source", "script", "python", "implementation", "completion"}
 _MOST_VALUES = 200
 _UNSEEN = dict.fromkeys(
-    (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF)
+    (0, 0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF)
 ) | dict.fromkeys((0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F), " ")
 # Signs of a word processor or of another script, which Python doesn't know.
 _TYPOGRAPHIC = str.maketrans(
     "\u201c\u201d\u201e\u2018\u2019\u2212\uff08\uff09\uff1a\uff0c\uff1d\uff0b\uff0d\uff1b\uff3b\uff3d\uff5b\uff5d\u3000",
     '"""\'\'-():,=+-;[]{} ',
+)
+_LONGEST_LEAD = 120
+_WARNS = re.compile(
+    r"\W*(?:\d\W+)?(?:(?:avoid|do\s+not|don['\u2019]t|never)\s+(?:(?:do|write|use|call|code|implement)\s+)?"
+    r"(?:this|it|that|something\s+like|code\s+like|the\s+following)\b"
+    r"|(?:(?:an?|the|this\s+is\s+an?)\s+)?(?:(?:common|typical|frequent)\s+(?:mistakes?|errors?)|(?:common\s+)?pitfalls?|anti-?patterns?)\b"
+    r"(?=.*:\W*$|\W*$)"
+    r"|(?:(?:an?|the|this\s+is\s+an?)\s+)?(?:incorrect|wrong|buggy|broken|bad|faulty|flawed)\b"
+    r"(?:\s+(?:version|approach|code|way|solution|implementation|example|attempt|one|answer|variant))?(?:\s*\([^()]*\))?\W*$)",
+    re.IGNORECASE,
+)
+_WARNS_HAN = re.compile(r"\W*(?:错误|不正确|不推荐|反面)(?:的)?(?:示例|写法|代码|做法|版本|例子)\W*$")
+_MENDS = re.compile(
+    r"\b(?:fix\w*|correct(?:ed|ion|ly)?|right|instead|use:|so|now|replace\w*|solution)\b", re.IGNORECASE
 )
 _ATTRIBUTE = re.compile(
     r"(?:class|lang|language)\s*+=\s*+[\"']?(?:lang(?:uage)?-)?([\w.+-]++)", re.IGNORECASE
@@ -73,12 +91,13 @@ _ATTRIBUTE = re.compile(
 
 class Piece(NamedTuple):
     """code: as it stands, with its indent. tag: as that of `Block`. shown: it is a session or a change, which most
-    often shows code that stands elsewhere.
+    often shows code that stands elsewhere, or called wrong. open: the end of its block is not there.
     """
 
     code: str
     tag: str
     shown: bool = False
+    open: bool = False
 
     @property
     def may_be_python(self) -> bool:
@@ -106,7 +125,16 @@ def hidden_pieces(text: str) -> list[Piece]:
     rest = outside_of_blocks(text)
     calls = itertools.islice(re.finditer(_CALL, rest), _MOST_WITHIN)
     quoted = [inner for call in calls for inner in in_strings(call[0])]
-    return [*_in_json_blocks(fenced_blocks(text)), *_without_fences(rest), *quoted]
+    session = [Piece(_typed(rest), PYTHON, shown=True)] if re.search(r"(?m)^>>> (?:def|class) ", rest) else []
+    literal = in_strings(rest) if rest.lstrip().startswith(("{", "[")) else []
+    return [
+        *_in_json_blocks(fenced_blocks(text)),
+        *_without_fences(rest),
+        *quoted,
+        *literal,
+        *_in_yaml(rest),
+        *session,
+    ]
 
 
 def _without_fences(text: str) -> list[Piece]:
@@ -116,6 +144,13 @@ def _without_fences(text: str) -> list[Piece]:
         return [Piece(change, PYTHON, shown=True)]
     found = _JSON.fullmatch(text)
     return list(_in_json(found[1])) if found else _in_json_within(text)
+
+
+def _in_yaml(text: str) -> list[Piece]:
+    """The texts of several lines in YAML: `code: |`, and what stands deeper."""
+    found = itertools.islice(re.finditer(_YAML, text), _MOST_WITHIN)
+    codes = [textwrap.dedent(each[1]) for each in found]
+    return [Piece(code, "") for code in codes if _parses(code)]
 
 
 def _in_json_blocks(blocks: Iterable[Block]) -> list[Piece]:
@@ -164,7 +199,15 @@ def _piece(block: Block) -> Piece:
     if not block.may_be_python:
         return Piece(block.code, block.tag)
     named = _ALONE.match(block.code)
-    return Piece(_cleaned(block.code[named.end() if named else 0 :]), PYTHON if named else block.tag)
+    code = _cleaned(block.code[named.end() if named else 0 :])
+    return Piece(code, PYTHON if named else block.tag, shown=_is_warned_of(block.lead), open=not block.closed)
+
+
+def _is_warned_of(lead: str) -> bool:
+    """Whether the line before a block says that it is what not to write."""
+    if len(lead) >= _LONGEST_LEAD or _MENDS.search(lead):
+        return False
+    return bool(_WARNS.match(lead) or _WARNS_HAN.match(lead))
 
 
 def _written(commands: str) -> str:
@@ -240,6 +283,7 @@ def _is_of_change(line: str) -> bool:
 
 # What surrounds the arguments of tools: Gemma's marks of quotation, and elements, which may have the name of a space
 # before theirs.
+_COLOURS, _BREAK = r"</?span\b[^<>]*+>", r"<br\s?/?>\n?"
 _QUOTATIONS = (r"<\|\"\|>", r"<escape>")
 _ELEMENTS = ("pre", "code", "parameter", "arg_value")
 _SPACE = r"(?:[|\uff5c]\w{1,20}[|\uff5c]|\w{1,20}:)?"
@@ -264,6 +308,7 @@ def _in_elements(text: str, begin_mark: str, end_mark: str) -> list[Block]:
         marks, code, at = begin[0], text[begin.end() : end.start()], end.end()
         if inner := re.match(r"\s*+<code\b[^<>]*+>", code, re.IGNORECASE):
             marks, code = marks + inner[0], code[inner.end() :].rpartition("</")[0]
+        code = re.sub(_COLOURS, "", re.sub(_BREAK, "\n", code))
         if "\n" in code:
             named = _ATTRIBUTE.search(marks)
             tag = language(named[1]) if named else ""

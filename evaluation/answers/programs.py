@@ -9,7 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.answers.code import BEGINS_CODE
-from evaluation.answers.definitions import with_rewritten
+from evaluation.answers.definitions import with_rewritten, without_own_imports
 from evaluation.answers.examples import without_remarks
 from evaluation.answers.fences import lines_of, outside_of_blocks
 from evaluation.answers.pieces import hidden_pieces, in_strings, pieces_of, without_tool_marks
@@ -29,14 +29,18 @@ if TYPE_CHECKING:
 
     from evaluation.answers.pieces import Piece
 
-_BEGINS_PROGRAM = re.compile(r"\w++ *+=|print\(|#")
+_BEGINS_PROGRAM = re.compile(r"\w++ *+=|print\(|#|(?:for|while|with|if)\b[^\n]*:\s*$|try:\s*$")
 _CUTS = 5  # pieces, the last ones, of which a beginning is looked for where the whole can't be parsed
 _LONGEST = 10_000  # characters of such a piece
 _STARTS = 3  # lines of a piece where a program may begin behind prose
 _DEFINING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _PRINTS = re.compile(r"\bprint\b|\bstdout\b|\bos\.write\b")
+_FEEDS = re.compile(
+    r"\bstdin\s*+=\s*+(?:io\.)?(?:StringIO|BytesIO)|\b(?:setattr|patch)\([^\n]*stdin|^\s*+(?:import|from)\s++(?:unittest|pytest)\b",
+    re.MULTILINE,
+)  # a test of a program
 READS = re.compile(
-    r"\binput\b(?! *=[^=])|\bstdin\b|\bfileinput\b|\bos\.read\b|\bopen\(\s*+(?:0|['\"]/dev/stdin)"
+    r"(?<!['\"/])\binput\b(?! *=[^=]|\.\w)|\bstdin\b|\bfileinput\b|\bos\.read\b|\bopen\(\s*+(?:0|['\"]/dev/stdin)"
 )
 
 
@@ -78,6 +82,8 @@ def program_from_chat(text: str) -> str:
     found = [_candidate(piece, at, cut=at >= cut_from) for at, piece in enumerate(python)]
     codes = [each.code for each in found]
     best = max(found, default=None)
+    if best is not None and (own := without_own_imports(best.code, codes)) != best.code:
+        return without_remarks(_completed(own, [each for each in codes if each is not best.code]))
     if best is None or not (best.rank.is_whole and best.rank.reads_and_prints):
         if hidden := _hidden(text, codes):
             return without_remarks(hidden)
@@ -170,7 +176,7 @@ def _rank(code: str) -> _Rank:
     prints = _PRINTS.search(code) is not None
     return _Rank(
         parses=tree is not None and bool(tree.body),
-        reads_and_prints=prints and READS.search(code) is not None,
+        reads_and_prints=prints and READS.search(code) is not None and _FEEDS.search(code) is None,
         is_whole=tree is not None and not missing_names(tree),
         prints=prints,
     )
