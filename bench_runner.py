@@ -46,25 +46,17 @@ if sys.argv[0].endswith(("bench_runner.py", "bench-runner")):  # not when anothe
 import importlib
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 try:
     import click
 except ModuleNotFoundError:
     sys.exit("bench_runner: its packages are missing here; run `make setup`, then ./bench_runner.py again")
 
-from commands.gate import find_baseline, gate_exit_code, gate_options
-from commands.options import RunName, notify_option, price_option, results_dir_option
-from commands.reuse import reusable_run, reuse_option
-from commands.setting_options import RunCommand, asked_by_options, setting_options
-from commands.usage.examples import RUN_EXAMPLES
+from commands.options import results_dir_option
 from commands.usage.mistakes import in_our_words, no_such_command
 from results import __version__
 from results.views.terminal import explain, say, warn
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
 # All commands, by what they are for: name -> module, help. They are imported on demand so that --help is fast.
 HERE = ""
@@ -79,7 +71,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "engines": ("commands.sweeping.engines", "Look at the machines that a sweep can run on."),
     },
     "Run": {
-        "run": (HERE, "Run one benchmark on one model."),
+        "run": ("commands.running.run", "Run one benchmark on one model."),
         "sweep": ("commands.sweep", "Run a matrix of models, settings and benchmarks."),
         "status": ("commands.sweeping.following", "Show the progress of a sweep, or of all."),
         "attach": ("commands.sweeping.following", "Follow a detached sweep and take over what is done."),
@@ -142,6 +134,10 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[:1] == ["run"] and not ctx.resilient_parsing:
+            from commands.running.standing_by import stand_by
+
+            stand_by(ctx, args[1:])
         if args and args[0][:1] != "-" and self.get_command(ctx, args[0]) is None:
             raise no_such_command(args[0], self.list_commands(ctx), ctx)
         return super().resolve_command(ctx, args)
@@ -184,96 +180,6 @@ def cli() -> None:
         raise UsageError("the current folder has been removed", hint="change to another one") from None
 
 
-@cli.command(cls=RunCommand, epilog=RUN_EXAMPLES)
-@setting_options(several=False)
-@click.option(
-    "--resume",
-    metavar="RUN",
-    type=RunName(),
-    help="Continue an earlier run (such as: last); only missing answers are asked for.",
-)
-@click.option("--label", metavar="LABEL", help="Give the run a label, by which every command then knows it.")
-@reuse_option
-@gate_options
-@notify_option
-@price_option
-@click.option("--json", "as_json", is_flag=True, help="Print only the record, as in the run log.")
-@results_dir_option
-@click.argument("server_args", nargs=-1, type=click.UNPROCESSED, metavar="[-- SERVER ARGS...]")
-@click.pass_obj
-def run(
-    held: "Callable[[], AbstractContextManager[None]]",
-    /,
-    *,
-    as_json: bool,
-    results_dir: Path | None,
-    resume: str | None,
-    label: str | None,
-    reuse: bool,
-    gate: str | None,
-    margin: float | None,
-    notify: str | None,
-    price_per_kwh: float | None,
-    **options: Any,
-) -> None:
-    """Run one benchmark on one model: launch the server, log the score, stop the server.
-
-    Everything after -- is passed to the server unchanged.
-    """
-    from results.errors import UsageError
-    from results.store.run_folder import default_results_dir
-    from runner.script.standby import standby_for
-
-    asked = asked_by_options(options)
-    results_dir = results_dir or default_results_dir()
-    standby = None if reuse or resume else standby_for(asked, results_dir)
-    if standby is not None:
-        click.get_current_context().with_resource(standby)
-    from commands.running.sharded_run import run_once
-    from runner.notification import notifying, read_notify
-    from runner.request import build_spec
-
-    tell = read_notify(notify)
-    if reuse and label and not resume:
-        raise UsageError(
-            "--reuse can't be combined with --label", hint="a reused run keeps its label; see `label --help`"
-        )
-    spec = build_spec(asked)
-    from results.records import encode_record
-    from runner.display import display_for_stderr
-
-    if label is not None:
-        from results.store.remarks import label_of_new_run
-
-        label = label_of_new_run(results_dir, label, resume=resume)
-    baseline = find_baseline(results_dir, gate, margin, spec)
-    with notifying(tell, warn=warn) as ended:
-        finished = reusable_run(spec, results_dir) if reuse and not resume else None
-        if finished is None:
-            display = display_for_stderr()
-            try:
-                finished = run_once(
-                    spec, results_dir, display, held, resume=resume, label=label or "", standby=standby
-                )
-            finally:
-                display.close()
-        ended.run_id, ended.status = finished.folder.run_id, str(finished.record.status)
-        ended.score = finished.record.results.score
-    if as_json:
-        click.echo(encode_record(finished.record))
-        for warning in finished.record.score.warnings if finished.record.score else ():
-            warn(warning)
-    elif finished.error is None:
-        from results.views.run_text import print_summary
-
-        print_summary(finished.record, finished.folder.path, price_per_kwh=price_per_kwh)
-    if finished.error is not None:
-        say(f"partial results: {finished.folder.path}", err=True)
-        raise finished.error
-    if baseline is not None:
-        sys.exit(gate_exit_code(baseline, finished.folder, margin, quiet=as_json))
-
-
 @cli.command("list")
 @click.option("--archived", is_flag=True, help="Also list archived runs.")
 @click.option("--wide", is_flag=True, help="Whole ids, and lines as long as they get.")
@@ -283,8 +189,9 @@ def list_runs(*, archived: bool, wide: bool, as_json: bool, results_dir: Path | 
     """List all runs, oldest first."""
     from msgspec.structs import replace
 
+    from results.folders import default_results_dir
     from results.records import encode_record
-    from results.store.run_folder import all_records, default_results_dir
+    from results.store.run_folder import all_records
     from results.views.run_text import print_list
 
     every = all_records(results_dir or default_results_dir(), warn=warn)

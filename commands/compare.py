@@ -70,7 +70,8 @@ def compare(
     from results.compare.comparison import compare_runs
     from results.compare.divergence_pair import are_of_kld
     from results.compare.gate import GATE_FAILED, judge
-    from results.store.run_folder import RunFolder, default_results_dir
+    from results.folders import default_results_dir
+    from results.store.run_folder import RunFolder
 
     folder = results_dir or default_results_dir()
     runs = RunFolder.find(folder, first), RunFolder.find(folder, second)

@@ -10,7 +10,7 @@ import click
 from commands.options import RunName, results_dir_option
 from results.errors import UsageError
 from results.files import user_path
-from results.store.run_folder import default_results_dir
+from results.folders import default_results_dir
 from results.views.terminal import say, warn
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.options import RunName, SampleName, results_dir_option
-from results.store.run_folder import default_results_dir
+from results.folders import default_results_dir
 
 if TYPE_CHECKING:
     from pathlib import Path

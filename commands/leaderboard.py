@@ -9,7 +9,8 @@ import click
 
 from commands.options import SweepName, TagName, UserPath, price_option, results_dir_option
 from results.files import user_path
-from results.store.run_folder import all_folders, default_results_dir
+from results.folders import default_results_dir
+from results.store.run_folder import all_folders
 from results.views.terminal import say, warn
 
 if TYPE_CHECKING:

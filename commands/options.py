@@ -105,8 +105,9 @@ class SampleName(click.ParamType):  # type: ignore[type-arg] # generic only in n
         from click.shell_completion import CompletionItem
 
         from results.errors import BenchError
+        from results.folders import default_results_dir
         from results.store.answers import read_answers
-        from results.store.run_folder import RunFolder, default_results_dir
+        from results.store.run_folder import RunFolder
 
         del param
         try:
@@ -132,8 +133,9 @@ class TagName(click.ParamType):  # type: ignore[type-arg] # generic only in newe
         from click.shell_completion import CompletionItem
 
         from results.errors import BenchError
+        from results.folders import default_results_dir
         from results.store.reading.tag_names import tag_names
-        from results.store.run_folder import all_folders, default_results_dir
+        from results.store.run_folder import all_folders
 
         del param
         try:
@@ -200,7 +202,7 @@ def _completed(
     from click.shell_completion import CompletionItem
 
     from results.errors import BenchError
-    from results.store.run_folder import default_results_dir
+    from results.folders import default_results_dir
 
     if ctx.params.get(param.name or "") and not several:  # another word of a name; an id needs none
         return []

@@ -9,7 +9,7 @@ import click
 
 from commands.options import SweepOrRunName, UserPath, find_sweep_or_run, price_option, results_dir_option
 from results.files import user_path
-from results.store.run_folder import default_results_dir
+from results.folders import default_results_dir
 from results.views.terminal import say, warn
 
 if TYPE_CHECKING:

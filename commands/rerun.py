@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.options import ModelName, RunName, named_argument, results_dir_option
-from results.store.run_folder import default_results_dir
+from results.folders import default_results_dir
 from settings.sampling_settings import SANDBOX_LEVELS
 
 if TYPE_CHECKING:

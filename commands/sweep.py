@@ -29,7 +29,7 @@ from commands.sweeping.engine_options import (
 )
 from commands.usage.mistakes import require_words
 from results.files import user_path
-from results.store.run_folder import default_results_dir
+from results.folders import default_results_dir
 from results.views.terminal import say, warn
 from settings.table import TABLE
 

@@ -9,8 +9,8 @@ import click
 
 from commands.options import RunName, notify_option, results_dir_option
 from commands.setting_options import RunCommand, asked_by_options, setting_options
+from results.folders import default_results_dir
 from results.stats.sentinel import LOOKS_A_YEAR, MIN_SLOWDOWN, Alarm
-from results.store.run_folder import default_results_dir
 from results.views.terminal import warn
 
 if TYPE_CHECKING:

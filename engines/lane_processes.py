@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from processes import process as processes
 from results.files import open_to_read
-from runner.script.command import ROOT
+from runner.script import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

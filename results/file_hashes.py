@@ -9,9 +9,9 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from results.cache_folder import cache_folder
 from results.durable import replace_file
 from results.files import open_to_read, read_file
+from results.folders import cache_folder
 from results.locks import lock
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from results.cache_folder import cache_folder
 from results.errors import ResultsError
 from results.files import open_regular
+from results.folders import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

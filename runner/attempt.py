@@ -193,6 +193,8 @@ class Attempt:
         """
         can_wait = self._spec.benchmark.starts_early and self._spec.external_script is None
         if not can_wait or not self._plan.has_server or self._spec.asked["cache"]:
+            if self._standby is not None:
+                self._standby.dismiss()
             return None
         self._update(script_command=script.shown)
         return stack.enter_context(EarlyScript(script, self._folder, self._standby))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from processes.short_program import answer_of
 from results.errors import BenchError, ScriptError, UsageError
 from results.scores.composite import Part
-from runner.script.command import ROOT, Target, script_command
+from runner.script import ROOT
+from runner.script.command import Target, script_command
 from settings.optimising.rows import OPTIMISER_SETTINGS
 from settings.providers import provider_of
 from settings.secrets import read_key

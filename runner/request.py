@@ -15,7 +15,8 @@ from results.prompts.prompt_file import read_prompt_file
 from runner.attached import with_provider
 from runner.kld.way import perplexity_request, require_text
 from runner.scoring.asked import require_scorable
-from runner.script.command import ROOT, Target, script_command
+from runner.script import ROOT
+from runner.script.command import Target, script_command
 from runner.spec import RunSpec
 from servers.speculation.draft_model import draft_path
 from settings.adapters import AdapterText, adapter_text

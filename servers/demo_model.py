@@ -16,8 +16,8 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results.cache_folder import cache_folder
 from results.errors import BenchError, UsageError
+from results.folders import cache_folder
 from results.locks import lock
 
 if TYPE_CHECKING:

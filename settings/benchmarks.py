@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
 # Those whose answers are Python programs with reference solutions, and can have a composite score.
 CODING_BENCHMARKS = ("human_eval", "human_eval_plus", "mbpp", "mbpp_plus", "tasks")
-# In the environment of a script that is started before its server: the number of a descriptor from which a line can be
-# read once the server is there; its end means that there will be none. On a command line it would be repeated by hand.
-WAIT_VARIABLE = "BENCH_SERVER_FOLLOWS"
-TASK_SIZE = ">I"  # of what a program on standby reads there first, in the words of `struct`
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # an external script's benchmark
 
 

@@ -148,9 +148,9 @@ def certify(
     questions = _questions(options, fast)
     from choosing.asked_runs import RunSource
     from choosing.certify import certify as certify_them
+    from results.folders import default_results_dir
     from results.json_text import encode
     from results.stats.certification import Certified
-    from results.store.run_folder import default_results_dir
     from results.views.certificate_text import print_certificate
     from runner.display import display_for_stderr
 

@@ -11,7 +11,7 @@ import click
 from commands.options import ModelName, results_dir_option
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results.files import user_path
-from results.store.run_folder import default_results_dir
+from results.folders import default_results_dir
 from results.views.terminal import warn
 from settings.benchmarks import BENCHMARKS
 from settings.setting import Section

@@ -9,7 +9,7 @@ import click
 
 from commands.options import RunName, results_dir_option
 from results.errors import UsageError
-from results.store.run_folder import default_results_dir
+from results.folders import default_results_dir
 from results.views.terminal import print_table, say, size_text, warn
 
 if TYPE_CHECKING:

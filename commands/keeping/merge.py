@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.options import UserPath, results_dir_option
-from results.store.run_folder import default_results_dir
+from results.folders import default_results_dir
 from results.views.terminal import say, warn
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import click
 
 from commands.options import results_dir_option
 from results.errors import UsageError
-from results.store.run_folder import default_results_dir
+from results.folders import default_results_dir
 from results.views.terminal import print_table, say, size_text, warn
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def _prune_runs(results_dir: Path, keep: tuple[str, ...], since: dt.datetime | N
 
 
 def _prune_caches(*, yes: bool) -> None:
-    from results.cache_folder import cache_folder
     from results.durable import explained
+    from results.folders import cache_folder
     from results.store.removal import disk_usage
 
     folder = cache_folder()

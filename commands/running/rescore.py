@@ -10,7 +10,7 @@ from commands.options import RunName, named_argument, results_dir_option
 from commands.setting_options import SettingText
 from results.errors import BenchError, Interrupted, UsageError
 from results.files import user_path
-from results.store.run_folder import default_results_dir
+from results.folders import default_results_dir
 from settings.sampling_settings import SANDBOX_LEVELS
 from settings.scoring.options import SCORING_SETTINGS
 from settings.values import read_value

@@ -56,7 +56,7 @@ def serve_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def read_config(options: Mapping[str, Any]) -> ServeConfig:
     """The configuration that the file and the shared options make. Raises UsageError with every mistake in the file."""
     from results.errors import UsageError
-    from results.store.run_folder import default_results_dir
+    from results.folders import default_results_dir
     from web.config import ServeConfig
     from web.config_file import ServeFile, apply_file, read_serve_file, require_no_password
 

@@ -10,9 +10,6 @@ import click
 
 from results.errors import UsageError
 from results.files import user_path
-from settings.benchmarks import BENCHMARKS
-from settings.suites import is_suite_file
-from settings.values import close_match
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -71,6 +68,8 @@ def no_such_option(
 
 def no_such_command(name: str, known: Iterable[str], ctx: click.Context) -> UsageError:
     """name: as it was typed. known: the commands."""
+    from settings.values import close_match
+
     meant = close_match(name, known)
     return UsageError(
         f"there is no command {name!r}", hint=_joined(f"did you mean {meant}?" if meant else "", _see(ctx))
@@ -79,6 +78,8 @@ def no_such_command(name: str, known: Iterable[str], ctx: click.Context) -> Usag
 
 def stray_word(word: str, benchmarks: Iterable[str]) -> UsageError:
     """A word of `run` that belongs to no option and doesn't stand after --."""
+    from settings.suites import is_suite_file
+
     if word in benchmarks or is_suite_file(word):
         hint = f"give it as --benchmark {word}"
     elif word.lower().endswith(".gguf") or "/" in word:
@@ -104,6 +105,8 @@ def require_words(models: Sequence[str], given: Mapping[str, Any]) -> None:
 
 
 def _explained(error: click.UsageError) -> UsageError:
+    from settings.benchmarks import BENCHMARKS
+
     if isinstance(error, click.NoSuchOption):
         return no_such_option(error.option_name, error.possibilities or (), error.ctx)
     if isinstance(error, click.MissingParameter):
@@ -121,6 +124,8 @@ def _explained(error: click.UsageError) -> UsageError:
 
 
 def _bad_value(error: click.BadParameter) -> UsageError:
+    from settings.values import close_match
+
     message, hint = error.message.rstrip("."), _see(error.ctx)
     kind = error.param.type if error.param else None
     if isinstance(kind, click.Choice):

@@ -18,7 +18,7 @@ from engines.modal.service import DEPLOY_HINT
 from engines.node.attempt_files import END, NodeEnd
 from results.json_text import encode
 from runner.display import Lines
-from runner.script.command import ROOT
+from runner.script import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -44,7 +44,7 @@ from results.durable import explained
 from results.errors import BenchError, ResultsError
 from results.files import open_to_append
 from runner.display import Lines
-from runner.script.command import ROOT
+from runner.script import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -46,7 +46,7 @@ def get_interface_for_provider(
         name = provider_of(provider_type).name if provider_type else info.provider
         info = dataclasses.replace(info, provider=name, model=model_name or info.model)
     is_limited = not (info.is_loopback and info.facts.is_local)
-    with contextlib.nullcontext() if info.needs_certificates else _no_certificates():
+    with contextlib.nullcontext() if info.needs_certificates else no_certificates():
         make = _class_for(info)
     return make(
         info,
@@ -108,7 +108,7 @@ def _class_for(info: ConnectionInfo) -> type[OpenAIInterface]:
 
 
 @contextlib.contextmanager
-def _no_certificates() -> Iterator[None]:
+def no_certificates() -> Iterator[None]:
     """OpenSSL finds none. While it is imported, aiohttp reads all that the system has: a fifth of a script's start."""
     hidden = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
     os.environ.update(dict.fromkeys(hidden, os.devnull))

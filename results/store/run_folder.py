@@ -14,7 +14,7 @@ import msgspec
 
 from results.durable import explained, replace_file
 from results.errors import NewerRecord, ResultsError, ResumeMismatch, UsageError
-from results.files import read_file, user_path
+from results.files import read_file
 from results.json_text import NOT_THAT_JSON
 from results.locks import is_locked, lock
 from results.records import RunRecord, RunStatus, decode_record, encode_record
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 
 _RECORD = "run.json"
 _PROBE_S = 0.5  # a reader that checks for life may block a claim for this long
-
-
-def default_results_dir() -> Path:
-    """$BENCH_RESULTS_DIR, or `benchmark_results` in the current folder. Raises UsageError."""
-    return user_path(os.environ.get("BENCH_RESULTS_DIR") or "benchmark_results")
 
 
 class _ModelFacts(msgspec.Struct):

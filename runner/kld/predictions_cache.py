@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from results.cache_folder import cache_folder, size_bytes_of
 from results.durable import explained, replace_file
 from results.errors import ResultsError
 from results.files import read_file
+from results.folders import cache_folder, size_bytes_of
 from results.json_text import NOT_THAT_JSON
 from results.locks import lock
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from results.errors import BenchError, UsageError
 from results.files import open_to_read, user_path
-from runner.script.command import ROOT
+from runner.script import ROOT
 from servers.models import resolve
 from servers.perplexity.program import NAME, find_perplexity
 from servers.request import PerplexityRequest

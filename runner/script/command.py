@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from results.errors import UsageError
+from runner.script import ROOT
 from settings.optimising.rows import REFLECTOR_KEY
 from settings.providers import COMPATIBLE, provider_of
 from settings.secrets import read_key, without_secrets
@@ -16,12 +16,11 @@ from settings.variables import Filled, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from runner.spec import RunSpec
     from settings.benchmarks import Benchmark
     from settings.setting import Setting
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)

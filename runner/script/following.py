@@ -13,9 +13,9 @@ from parsers.contract import read_end
 from processes import process as processes
 from results.errors import CapReached, RateLimited, ResultsError, ResumeMismatch, ScriptError
 from results.plain_text import tail
+from results.standby import WAIT_VARIABLE
 from runner.events import EventTail, last_error
 from runner.script.standby import UNNEEDED_S
-from settings.benchmarks import WAIT_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -1,6 +1,7 @@
-"""A benchmark's program that loads while the harness still finds out what it is to do.
+"""A program that loads what benchmarks' programs need, while the harness itself loads and finds out what is to be done.
 
-For a run whose server is up, where nothing else hides how long the program takes to load.
+For a run whose server is up, where nothing else hides how long that takes. It imports little, because what it starts
+can only begin after that.
 """
 
 from __future__ import annotations
@@ -16,35 +17,37 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from processes import process as processes
 from results.errors import Reported
-from runner.script.command import ROOT
-from settings.benchmarks import BENCHMARKS, TASK_SIZE, WAIT_VARIABLE
+from results.files import user_path
+from results.folders import default_results_dir
+from results.standby import TASK_SIZE, WAIT_VARIABLE
+from runner.script import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from processes.process import ManagedProcess
-    from settings.asked import Asked
 
-MODULE = "scripts.sessions.standby"
+PROGRAM = (sys.executable, "-m", "scripts.sessions.standby")
 UNNEEDED_S = 1.0  # for a program to end that has nothing to save yet
+# Options of `run` with which another program does the work, or one that was begun, or the server is not up.
+_EXCLUDING = ("--provider", "--resume", "--reuse", "--script", "--server")
 
 
 class Taken(NamedTuple):
-    """A program that has its command line, and waits for its server. tell: where a line says that this is there."""
+    """A program that has its task, and waits for its server. tell: where a line says that this is there."""
 
     process: ManagedProcess
     tell: int
 
 
 class Standby:
-    """Starts the program in a thread. A context manager, whose end stops it unless it was taken.
+    """Starts the program in a thread. A context manager, whose end dismisses it.
 
     near: a folder on the file system of the run's. What the program prints goes to files there that have no name yet:
     where no run comes of it, nothing is left of them. Raises OSError where there are no such files.
     """
 
-    def __init__(self, module: str, near: Path) -> None:
-        self._program = (sys.executable, "-m", module)
+    def __init__(self, near: Path) -> None:
         self._process: ManagedProcess | None = None
         with contextlib.ExitStack() as opened:
             self._log, self._out = (_unnamed_file(near, opened) for _ in range(2))
@@ -57,7 +60,7 @@ class Standby:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", WAIT_VARIABLE: str(self._waits)}
         with contextlib.suppress(Reported, OSError):  # the script is started later, and says why it can't be
             self._process = processes.start(
-                (*self._program[:2], MODULE, self._program[2]),
+                PROGRAM,
                 output=_path_of(self._log),
                 stdout=_path_of(self._out),
                 env=environment,
@@ -69,54 +72,69 @@ class Standby:
     def take(
         self, command: Sequence[str], environment: Mapping[str, str], *, log: Path, out: Path
     ) -> Taken | None:
-        """The program, doing from now on what the command does; the caller stops it and closes `tell`. log, out: new
-        files, for what it prints to stderr and stdout.
+        """The program, doing from now on what the command does: `python -m` a benchmark's program. The caller stops it
+        and closes `tell`. log, out: new files, for what it prints to stderr and stdout.
 
-        None if the command is another program's, or the program has ended or never began; the caller starts it, then.
-        To be called once.
+        None if the program has ended, was dismissed, or never began; the caller starts the command, then.
         """
         self._starting.join()
         process = self._process
-        if tuple(command[:3]) != self._program or process is None or process.poll() is not None:
+        if process is None or process.poll() is not None:
             return None
-        task = {"words": command[3:], "environment": {**environment, WAIT_VARIABLE: str(self._waits)}}
-        data = json.dumps(task).encode()
+        _python, _m, module, *words = command
+        waits = {**environment, WAIT_VARIABLE: str(self._waits)}
+        task = json.dumps({"module": module, "words": words, "environment": waits}).encode()
         try:
             for file, path in ((self._log, log), (self._out, out)):
                 os.link(
                     _path_of(file), path, src_dir_fd=file
                 )  # with a descriptor, it follows the link in /proc
             with open(self._tell, "wb", closefd=False) as pipe:
-                pipe.write(struct.pack(TASK_SIZE, len(data)) + data)
+                pipe.write(struct.pack(TASK_SIZE, len(task)) + task)
         except OSError:
             return None
         tell, self._tell = self._tell, -1
         self._process = None
         return Taken(process, tell)
 
+    def dismiss(self) -> None:
+        """End it, unless it was taken. Is idempotent."""
+        self._starting.join()
+        with self._closing.pop_all():
+            if self._tell >= 0:
+                os.close(self._tell)
+                self._tell = -1
+            if self._process is not None:
+                self._process.stop(UNNEEDED_S)
+                self._process = None
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self._starting.join()
-        with self._closing:
-            if self._tell >= 0:
-                os.close(self._tell)
-            if self._process is not None:
-                self._process.stop(UNNEEDED_S)
+        self.dismiss()
 
 
-def standby_for(asked: Asked, results_dir: Path) -> Standby | None:
-    """The benchmark's program, if the server is said to be up and the program can wait."""
-    benchmark = BENCHMARKS.get(asked["benchmark"] or "")
-    is_up = asked["base_url"] is not None and asked["provider"] is None
-    if benchmark is None or not benchmark.starts_early or not is_up or asked["script"] is not None:
+def standby_for(words: Sequence[str]) -> Standby | None:
+    """For a command line of `run`, not read yet: if it names a server that is up. None where there can't be one."""
+    options = words[: words.index("--")] if "--" in words else words
+    if _value(options, "--base-url") is None or any(_value(options, name) is not None for name in _EXCLUDING):
         return None
-    there = next(each for each in (results_dir.absolute(), *results_dir.absolute().parents) if each.exists())
     try:
-        return Standby(benchmark.module, there)
-    except OSError:
+        folder = user_path(_value(options, "--results-dir") or default_results_dir()).absolute()
+        return Standby(next(each for each in (folder, *folder.parents) if each.is_dir()))
+    except (OSError, Reported):
         return None
+
+
+def _value(words: Sequence[str], option: str) -> str | None:
+    """What follows the option, if it is there."""
+    for place, word in enumerate(words):
+        if word == option:
+            return "".join(words[place + 1 : place + 2])
+        if word.startswith(f"{option}="):
+            return word.removeprefix(f"{option}=")
+    return None
 
 
 def _unnamed_file(folder: Path, closing: contextlib.ExitStack) -> int:

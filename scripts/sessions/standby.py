@@ -1,7 +1,7 @@
-"""A benchmark's program that is started before it is known what it is to do.
+"""A program that is started before it is known which benchmark's it is to be: `python -m scripts.sessions.standby`.
 
-`python -m scripts.sessions.standby MODULE` loads that program, then reads from the descriptor that `WAIT_VARIABLE`
-names what `runner/standby.py` writes there, and is that program from then on.
+It loads what most of them need until it can read from the descriptor that `WAIT_VARIABLE` names what
+`runner/script/standby.py` writes there, and is that program from then on.
 """
 
 from __future__ import annotations
@@ -10,28 +10,45 @@ import importlib
 import json
 import os
 import runpy
+import select
 import struct
 import sys
 from typing import Any
 
-from settings.benchmarks import TASK_SIZE, WAIT_VARIABLE
+from evaluation.models.providers import no_certificates
+from results.standby import TASK_SIZE, WAIT_VARIABLE
+
+LOADED = (  # in an order in which what takes longest to be ready comes first
+    "scripts.arguments",
+    "scripts.program",
+    "sandbox.opening",
+    "sandbox.pool",
+    "sandbox.bubblewrap",
+    "scripts.session",
+    "evaluation.models.openai_interface",
+)
 
 
-def main(module: str) -> None:
+def main() -> None:
     """Be that program, once it is known what it is to do; return where nobody needs it."""
-    importlib.import_module(module)
-    task = _read_task(int(os.environ[WAIT_VARIABLE]))
+    line = int(os.environ[WAIT_VARIABLE])
+    with no_certificates():  # who needs some reads them itself
+        for name in LOADED:
+            if select.select([line], [], [], 0)[0]:
+                break
+            importlib.import_module(name)
+    task = _read_task(line)
     if task is None:
         return
     os.environ.update(task["environment"])
     sys.argv[1:] = task["words"]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    runpy.run_module(task["module"], run_name="__main__", alter_sys=True)
 
 
 def _read_task(descriptor: int) -> Any:
-    """Of the words of a command line and an environment; None at the end of what can be read."""
+    """None at the end of what can be read."""
     size = _read(descriptor, struct.calcsize(TASK_SIZE))
-    return json.loads(_read(descriptor, struct.unpack(TASK_SIZE, size)[0])) if size else None
+    return json.loads(_read(descriptor, *struct.unpack(TASK_SIZE, size))) if size else None
 
 
 def _read(descriptor: int, size: int) -> bytes:
@@ -43,4 +60,4 @@ def _read(descriptor: int, size: int) -> bytes:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 
+from results.standby import WAIT_VARIABLE
 from scripts.program import Unneeded
-from settings.benchmarks import WAIT_VARIABLE
 
 
 async def server_is_there() -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from results.cache_folder import cache_folder
 from results.errors import UsageError
+from results.folders import cache_folder
 from results.stats.divergence import KldReference
 from servers.gguf import read_layout
 from servers.llama_cpp import (

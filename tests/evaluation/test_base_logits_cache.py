@@ -14,7 +14,7 @@ import pytest
 
 from evaluation.benchmarks.kld.base_cache import BaseCache, BaseKey, NoRoomError
 from evaluation.benchmarks.kld.logits_file import BadLogitsError, LogitsHeader
-from results.cache_folder import size_bytes_of
+from results.folders import size_bytes_of
 from tests.programs.fake_perplexity import encoded, logits_of, tokens_of
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import psutil
 import pytest
 
-from runner.script.command import ROOT, Script
+from runner.script import ROOT
+from runner.script.command import Script
 from runner.script.following import EarlyScript, NothingToWatch, run_script
 from settings.benchmarks import BENCHMARKS
 from tests.command_line import PROGRAMS, bench_runner

@@ -1,7 +1,8 @@
-"""A benchmark's program loads before it is known what it is to do: then it does that, or nothing is left of it."""
+"""A program loads before it is known which benchmark's it is to be: then it is that, or nothing is left of it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import psutil
 import pytest
 
-from runner.script.command import ROOT, Script
+from runner.script import ROOT
+from runner.script.command import Script
 from runner.script.following import EarlyScript, NothingToWatch, run_script
-from runner.script.standby import MODULE, Standby
+from runner.script.standby import PROGRAM, Standby, standby_for
 from settings.benchmarks import BENCHMARKS
 from tests.command_line import bench_runner
 from tests.evaluation.running_servers import canonical_server
@@ -42,11 +44,11 @@ def folder(tmp_path):
 def run(folder):
     """Run two samples with what stands by; gives how the script ended and its process."""
 
-    def work(standby: Standby, *, module: str = HUMAN_EVAL) -> tuple[int | None, ManagedProcess, Files]:
+    def work(standby: Standby) -> tuple[int | None, ManagedProcess, Files]:
         files = Files(folder / "out", folder / "log")
         with canonical_server() as url:
             words = ["--base-url", url, "--model", "canonical", "--output", str(folder), "--limit", "2"]
-            command = (sys.executable, "-m", module, *words)
+            command = (sys.executable, "-m", HUMAN_EVAL, *words)
             environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
             script = Script(command=command, shown=command, environment=environment, cwd=ROOT, timeout_s=None)
             with EarlyScript(script, files, standby) as early:
@@ -58,7 +60,7 @@ def run(folder):
 
 def standing_by() -> list[psutil.Process]:
     children = psutil.Process().children(recursive=True)
-    return [each for each in children if each.is_running() and MODULE in " ".join(each.cmdline())]
+    return [each for each in children if each.is_running() and each.cmdline() == [*PROGRAM]]
 
 
 def wait_for_it() -> psutil.Process:
@@ -70,7 +72,7 @@ def wait_for_it() -> psutil.Process:
 
 
 def test_it_does_what_it_is_told(folder, run):
-    with Standby(HUMAN_EVAL, folder) as standby:
+    with Standby(folder) as standby:
         loading = wait_for_it()
         code, process, files = run(standby)
         assert process.pid == loading.pid
@@ -80,14 +82,14 @@ def test_it_does_what_it_is_told(folder, run):
 
 
 def test_nothing_is_left_where_nobody_needs_it(folder):
-    with Standby(HUMAN_EVAL, folder):
+    with Standby(folder):
         wait_for_it()
     assert not standing_by()
     assert list(folder.iterdir()) == []
 
 
 def test_a_script_is_started_anew_where_it_has_ended(folder, run):
-    with Standby(HUMAN_EVAL, folder) as standby:
+    with Standby(folder) as standby:
         loading = wait_for_it()
         loading.kill()
         psutil.wait_procs([loading], WITHIN_S)
@@ -96,17 +98,17 @@ def test_a_script_is_started_anew_where_it_has_ended(folder, run):
     assert process.pid != loading.pid
 
 
-def test_another_program_is_started_anew(folder, run):
-    with Standby(BENCHMARKS["mmlu"].module, folder) as standby:
-        code, process, files = run(standby)
-        assert [each.pid for each in standing_by()] != [process.pid]
+def test_a_script_is_started_anew_where_nothing_stands_by_any_more(folder, run):
+    with Standby(folder) as standby:
+        standby.dismiss()
+        assert not standing_by()
+        code, _, files = run(standby)
     assert code == 0, files.script_log.read_text()
-    assert not standing_by()
 
 
 def test_there_is_none_without_a_folder(tmp_path):
     with pytest.raises(FileNotFoundError):
-        Standby(HUMAN_EVAL, tmp_path / "missing")
+        Standby(tmp_path / "missing")
     assert not standing_by()
 
 
@@ -118,3 +120,34 @@ def test_a_setting_that_is_wrong_leaves_nothing(tmp_path):
     assert done.code == 2
     assert "--base-url goes with --server attach" in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "stands_by"),
+    [
+        ("--benchmark mmlu --base-url http://127.0.0.1:1", True),
+        ("--base-url=http://127.0.0.1:1 --benchmark mmlu", True),
+        ("--benchmark mmlu --model some.gguf", False),
+        ("--benchmark mmlu --model some.gguf -- --base-url http://127.0.0.1:1", False),
+        ("--base-url http://127.0.0.1:1 --script own.py", False),
+        ("--base-url http://127.0.0.1:1 --resume last", False),
+        ("--base-url http://127.0.0.1:1 --reuse", False),
+        ("--base-url https://openrouter.ai/api --provider openrouter", False),
+    ],
+)
+def test_it_is_for_runs_on_a_server_that_is_up(tmp_path, words, stands_by):
+    found = standby_for([*words.split(), "--results-dir", str(tmp_path / "to be made")])
+    with found or contextlib.nullcontext():
+        assert (found is not None) == stands_by
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_benchmark_that_can_not_wait_runs_without(tmp_path):
+    """That server counts no tokens, as only the script can say."""
+    with canonical_server() as url:
+        done = bench_runner(
+            "run", "--benchmark", "speed", "--base-url", url, "--results-dir", tmp_path, "--prompt-tokens", "16",
+            "--output-tokens", "4", "--requests", "1", "--concurrencies", "1",
+        )  # fmt: skip
+    assert done.code == 4
+    assert "did not count the tokens of its answer" in done.err

@@ -9,7 +9,6 @@ import click
 import pytest
 from click.testing import CliRunner
 
-import bench_runner
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results.compare.comparability import forbidding
 from results.errors import ResumeMismatch, UsageError
@@ -159,10 +158,11 @@ def test_the_patience_for_one_answer_reaches_the_script_and_a_rerun_and_is_no_ot
 
 
 def test_every_setting_is_an_option_of_run_and_of_sweep():
+    from commands.running.run import run
     from commands.sweep import sweep
 
     given = {name for name, setting in TABLE.items() if not setting.hidden}
-    assert given <= {parameter.name for parameter in bench_runner.run.params}
+    assert given <= {parameter.name for parameter in run.params}
     options = {parameter.name for parameter in sweep.params}
     assert given - options == {"model"}, "a sweep's models are words of their own"
     assert set(TABLE) - given == {"shard"}, "what this program alone gives"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from evaluation.benchmarks.evalplus.inside import NOT_NONE, encoded
-from results.cache_folder import cache_folder
 from results.durable import replace_file
 from results.files import read_file
+from results.folders import cache_folder
 from sandbox import Limits, Program, VerdictKind
 
 if TYPE_CHECKING:

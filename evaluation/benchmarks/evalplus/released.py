@@ -16,9 +16,9 @@ from evaluation.data.hub import by_hand_folder
 from evaluation.data.hub_data import HubData
 from evaluation.data.packed import unpacked
 from evaluation.data.pins import forget_pin, keep_pin, new_pin, read_pin, verify
-from results.cache_folder import cache_folder
 from results.durable import explained, replace_file
 from results.errors import ScriptError
+from results.folders import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

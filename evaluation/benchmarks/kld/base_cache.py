@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from evaluation.benchmarks.kld.logits_file import BadLogitsError, LogitsHeader, LogitsReader
-from results.cache_folder import cache_folder, size_bytes_of
 from results.durable import replace_file, sync_folder
 from results.errors import ScriptError
 from results.files import open_to_read, read_file
+from results.folders import cache_folder, size_bytes_of
 from results.json_text import NOT_THAT_JSON, encode
 from results.locks import lock
 

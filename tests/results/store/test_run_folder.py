@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from results.errors import NewerRecord, ResultsError, UsageError
+from results.folders import default_results_dir
 from results.records import RunStatus, ServerFacts
-from results.store.run_folder import RunFolder, all_records, default_results_dir
+from results.store.run_folder import RunFolder, all_records
 from tests.results.conftest import a_record
 
 NOW = dt.datetime(2026, 11, 21, 4, 46, tzinfo=dt.timezone(dt.timedelta(hours=1)))

@@ -1,10 +1,17 @@
-"""Where the files lie that can be fetched or computed again."""
+"""Where runs lie if nobody says it, and what can be fetched or computed again."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from pathlib import Path
+
+from results.files import user_path
+
+
+def default_results_dir() -> Path:
+    """$BENCH_RESULTS_DIR, or `benchmark_results` in the current folder. Raises UsageError."""
+    return user_path(os.environ.get("BENCH_RESULTS_DIR") or "benchmark_results")
 
 
 def cache_folder() -> Path:
