@@ -16,9 +16,7 @@ from typing import Any
 from sandbox.inside.child import describe, from_json
 from sandbox.inside.values import BrokenChannel, Packing, Unpacking
 
-_as_json = json.JSONEncoder(
-    separators=(",", ":"), ensure_ascii=False
-).encode  # `json.dumps` makes one each time
+_USUAL_BYTES, _PIPE_BYTES = 4096, 1 << 16  # Python takes memory for as much as is asked for
 MOST_BYTES = 64 << 20  # of a frame: an answer of ten million numbers
 # What may be raised on the other side. The two that are taken out steer loops and generators without being seen.
 ERRORS = {
@@ -32,6 +30,20 @@ for _name in {"UnicodeDecodeError", "UnicodeEncodeError", "UnicodeTranslateError
     ERRORS
 ):
     del ERRORS[_name]  # want arguments
+
+
+def _encoder() -> typing.Callable[[Any], str]:
+    """One for good: `json.dumps` makes one each time, and within it `JSONEncoder.encode` another one."""
+    python = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return python.encode
+    # Nothing that is packed holds itself, so it need not look for that (None).
+    parts = make(None, python.default, json.encoder.encode_basestring, None, ":", ",", False, False, True)
+    return lambda value: "".join(parts(value, 0))
+
+
+_as_json = _encoder()
 
 
 def encoded(value: Any) -> bytes:
@@ -88,15 +100,17 @@ class Peer:
 
     def _frame(self) -> Any:
         """The next one, most often read in one piece. Raises BrokenChannel, EOFError, OSError."""
+        wanted = _USUAL_BYTES
         while True:
             if len(self._read) >= 4:
                 length = int.from_bytes(self._read[:4], "big")
                 if length > MOST_BYTES:
                     raise BrokenChannel(f"a frame of {length} bytes")
                 end = 4 + length
+                wanted = max(wanted, end - len(self._read))
                 if len(self._read) >= end:
                     break
-            part = os.read(self._reading, 1 << 16)
+            part = os.read(self._reading, min(wanted, _PIPE_BYTES))
             if not part:
                 raise EOFError
             self._read += part

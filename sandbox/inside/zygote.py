@@ -42,8 +42,8 @@ import typing
 from typing import Any
 
 from sandbox.inside.candidate import answer_calls, run_script, warm_up
-from sandbox.inside.channel import read_exactly, write_each
-from sandbox.inside.child import WORD_BYTES, hard_limits, take_text
+from sandbox.inside.channel import encoded, read_exactly, write_each
+from sandbox.inside.child import WORD_BYTES, from_json, hard_limits, take_text
 from sandbox.inside.confinement import PAUSE_S, WALL, Confinement, empty, end_children, keep, set_aside
 from sandbox.inside.ending import verdict
 from sandbox.inside.forks import NotReady, become, close, leave, not_ready, wait_ready
@@ -120,7 +120,7 @@ def read_frame() -> Any:
     header = read_exactly(0, 4)
     if len(header) < 4:
         return None
-    return json.loads(read_exactly(0, struct.unpack(">I", header)[0]))
+    return from_json(read_exactly(0, struct.unpack(">I", header)[0]).decode())[0]
 
 
 def read_word() -> Any:
@@ -132,7 +132,7 @@ def read_word() -> Any:
 
 def answer(value: dict[str, Any], texts: typing.Sequence[Kept] = ()) -> None:
     value["texts"] = [text.length for text in texts]
-    data = json.dumps(value).encode()
+    data = encoded(value)
     head = memoryview(struct.pack(">I", len(data)) + data)
     write_each(1, [head, *(text.view() for text in texts)])
     for text in texts:
