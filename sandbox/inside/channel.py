@@ -35,11 +35,12 @@ for _name in {"UnicodeDecodeError", "UnicodeEncodeError", "UnicodeTranslateError
 def _encoder() -> typing.Callable[[Any], str]:
     """One for good: `json.dumps` makes one each time, and within it `JSONEncoder.encode` another one."""
     python = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
-    make = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
+    text = json.encoder.encode_basestring
+    try:  # nothing that is packed holds itself, so it need not look for that (None)
+        make = json.encoder.c_make_encoder  # type: ignore[attr-defined]
+        parts = make(None, python.default, text, None, ":", ",", False, False, True)
+    except (AttributeError, TypeError):  # not documented, so another Python may have another one
         return python.encode
-    # Nothing that is packed holds itself, so it need not look for that (None).
-    parts = make(None, python.default, json.encoder.encode_basestring, None, ":", ",", False, False, True)
     return lambda value: "".join(parts(value, 0))
 
 

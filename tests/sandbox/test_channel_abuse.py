@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import pytest
 
 from sandbox import Program, UnitTests
+from sandbox.inside.channel import Peer, encoded
+from sandbox.inside.values import token
 from tests.sandbox.conftest import SHORT, TIGHT, on
 
 # Asks for a list, then twice with the same one, then for a number.
@@ -95,3 +100,35 @@ def test_a_signal_may_end_the_tests_and_never_steers_them(judged):
     )
     tests = UnitTests("for _ in range(9):\n try: f(1)\n except BaseException: pass", "f")
     assert judged(Program(code=code, tests=tests)).kind == "killed"
+
+
+def test_frames_are_the_json_of_the_standard_library():
+    values = [
+        1,
+        -0.0,
+        1e308,
+        float("nan"),
+        float("inf"),
+        None,
+        True,
+        'ä\n"\\\ud83d',
+        [],
+        {},
+        {"a": [[], {"b": 1 << 62}]},
+    ]
+    for value in [*values, {"call": values, "named": {}}]:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        assert encoded(value) == text.encode("utf-8", "surrogatepass")
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        encoded({"call": [object()]})
+
+
+def test_frames_of_any_size_are_read_whole():
+    reading, writing = os.pipe()
+    peer = Peer(reading, writing, token, lambda error: pytest.fail(str(error)))
+    texts = ["", "x" * 4090, "y" * 20_000, "z" * 30_000]
+    for text in texts:
+        peer.tell({"call": text})
+    assert [peer.hear()["call"] for _ in texts] == texts
+    os.close(reading)
+    os.close(writing)
