@@ -22,7 +22,6 @@ from sandbox.inside.channel import Peer, encoded, told
 from sandbox.inside.child import describe, ended_by, flush
 from sandbox.inside.values import Packing, contents_of, token
 
-WARM_UPS = 8  # from then on Python executes code in the form that it has adapted to what it met
 SAMPLE = """
 from typing import List
 
@@ -183,17 +182,16 @@ def warm_up() -> None:
         raise error
 
     own_main = sys.modules["__main__"]
+    asked, ask = os.pipe()
+    heard, reply = os.pipe()
+    with open(ask, "wb") as file:
+        for call in ([1, [2, 3], "4"], []):
+            frame = encoded({"call": call, "named": {}})
+            file.write(len(frame).to_bytes(4, "big") + frame)
     try:
-        for _ in range(WARM_UPS):
-            ask, asked = os.pipe()[::-1]
-            heard, reply = os.pipe()
-            with open(ask, "wb") as file:
-                for call in ([1, [2, 3], "4"], []):
-                    frame = encoded({"call": call, "named": {}})
-                    file.write(len(frame).to_bytes(4, "big") + frame)
-            with contextlib.suppress(EOFError):
-                answer_calls(SAMPLE, True, "sample", asked, reply, over)
-            for descriptor in (asked, heard, reply):
-                os.close(descriptor)
+        with contextlib.suppress(EOFError):
+            answer_calls(SAMPLE, True, "sample", asked, reply, over)
     finally:
         sys.modules["__main__"] = own_main
+    for descriptor in (asked, heard, reply):
+        os.close(descriptor)
