@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from evaluation.models.refusals import refused_parameters, refuses_system_prompt
@@ -19,6 +20,8 @@ _LIMIT, _NEWER_LIMIT = (
     "max_tokens",
     "max_completion_tokens",
 )  # OpenAI's models that think know the newer name only
+# Some models that think refuse a limit that leaves them no room.
+_TOO_SMALL = re.compile(r"at least|greater|minimum|>|too (?:small|low)|below", re.IGNORECASE)
 _ALWAYS_TAKEN = {"max_tokens", "system_prompt"}
 _WHOLE = {"top_logprobs": "logprobs"}  # one means nothing without the other
 
@@ -128,7 +131,8 @@ class Parameters:
     def refuse(self, raw: bytes, sent: Collection[str], own: Collection[str] = ()) -> bool:
         """Learn from a refusal; True when the request is to be sent again, with the fields that are taken.
 
-        Raises UsageError for what was asked for, and for the limit of an answer, without which none can be compared.
+        Raises UsageError for what was asked for, and for the limit of an answer, without which none can be compared;
+        not where only the request's own limit is too small.
         """
         said = error_message(raw)
         if "system_prompt" in self._given and refuses_system_prompt(raw):
@@ -137,6 +141,8 @@ class Parameters:
         if names == (_NEWER_LIMIT,) and self._limit_by_row and self._takes_older_limit(said):
             return True
         if _NEWER_LIMIT in names or (_LIMIT in names and _NEWER_LIMIT not in said):
+            if _LIMIT in own and _TOO_SMALL.search(said):
+                return False  # of a probe, not that of the answers
             raise self._refusal(_LIMIT, said)
         if _LIMIT in names and _LIMIT not in self.sent_as:
             self.sent_as[_LIMIT] = _NEWER_LIMIT

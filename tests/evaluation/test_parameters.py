@@ -103,6 +103,20 @@ def test_an_answer_always_has_a_limit(given, how):
         ask(url, Parameters(Sampling(given=given)))
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["max_tokens must be at least 128 tokens", "`max_tokens` must be greater than `thinking.budget_tokens`"],
+)
+def test_a_probe_whose_limit_is_too_small_says_nothing_of_the_limit_that_was_asked_for(said):
+    raw = json.dumps({"error": {"message": said}}).encode()
+    parameters = Parameters(Sampling(max_tokens=8192, given={"max_tokens": "--max-tokens"}))
+    fields = parameters.fields(parameters.sampling, {"max_tokens": 64}, {"max_tokens"})
+    assert not parameters.refuse(raw, fields, {"max_tokens"})
+    assert parameters.left_out == ()
+    with pytest.raises(UsageError, match=r"the server refuses max_tokens \(--max-tokens\)"):
+        parameters.refuse(raw, fields)
+
+
 def test_a_limit_that_is_too_large_under_its_newer_name_too_ends_it():
     refuse = ("--refuse", "max_tokens=openai-newer", "--refuse", "max_completion_tokens=too-large")
     with canonical_server(*refuse) as url, pytest.raises(UsageError, match="too large: 1024"):
