@@ -62,7 +62,7 @@ NAMED_ANSWER = _words(
     r"(?<!不)(?:正确|正確|符合题意|符合要求|合适|恰当|对)的(?:选项|答案)?(?:应该|应当)?(?:是|为)\s*\(?$",
     r"(?:옳은|맞는|알맞은|올바른|적절한)\s?(?:것|답|선택지|보기)?[은는이]\s*\(?$",
     r"(?:الإجابة|الجواب|الخيار\s+الصحيح|الاختيار\s+الصحيح|پاسخ|απάντηση|התשובה|उत्तर|जवाब|विकल्प|คํ?[าำ]ตอบ)[^\n.,]{0,30}?$",
-    r"^\W*true:\s*\(?$",
+    r"^\W*(?:true|yes):\s*\(?$",
     r"\b(?:odpowiedź\s+to|vastaus\s+on|răspunsul(?:\s+\w+)?\s+este|jawaban\w*(?:\s+\w+){0,2}\s+adalah"
     rf"|câu\s+trả\s+lời(?:\s+\w+){{0,2}}\s+là|cevap|doğru\s+(?:yanıt|seçenek)|válasz(?:\s+\w+)?)\s*{_FILL}\(?$",
     rf"(?:(?<![a-z])(?:选|選)(?:择|擇)?了?|故选|应选|答)\s*:?\s*{_FILL}\(?$",
@@ -121,7 +121,7 @@ ALL_BUT = _words(
     r"^\W*(?:apart\s+from|except(?:\s+for)?|other\s+than|besides|with\s+the\s+exception\s+of)\s+"
     rf"(?:(?:{_LATIN_NOUN})\s+)?\(?$",
     r"\b(?:all|every\w*|each|any|none|no|nothing)(?:\s+(?:of|the|these|other|others|one))*"
-    rf"(?:\s+(?:{_LATIN_NOUN})s?)?(?:\s+\w+)?\s+(?:but|except(?:\s+for)?|other\s+than|besides|apart\s+from)\s+"
+    rf"(?:\s+(?:{_LATIN_NOUN})s?)?(?:\s+\w+){{0,3}}?\s+(?:but|except(?:\s+for)?|other\s+than|besides|apart\s+from)\s+"
     rf"(?:(?:{_LATIN_NOUN})\s+)?\(?$",
 )
 NONE_BETTER = _words(
@@ -163,7 +163,7 @@ IS_ANSWER = _words(
 IS_RIGHT = _words(
     rf"{_ITS_TEXT}(?:\b{_SEEMS}{_QUITE}(?:\s+(?:the|a))?(?:\s+(?:only|most|more|fully|both))*\s+(?:correct|right|best|valid"
     r"|accurate|closer|closest|nearer|stronger|superior|better|preferred|preferable|likely|appropriate|plausible|suitable|reasonable|logical|fitting|relevant"
-    r"|optimal|only\s+\w+\s+(?:that|which))\b"
+    r"|optimal|precise|specific|comprehensive|only\s+\w+\s+(?:that|which))\b"
     r"|\b(?:best\s+\w+s|\w+s\s+(?:the\s+)?(?:best|most\s+sense)|(?:is|was)\s+what\s+(?:we|the\s+question|is)"
     r"|wins|matches|works|fits|satisfies|holds)\b"
     r"|\s*(?:选项|選項|项|項)?\s*(?:是|为)?\s*(?:正确|正確|对的)"
@@ -172,12 +172,14 @@ IS_RIGHT = _words(
     r"|\s*(?:번)?[가이은는]\s*(?:맞|정답|옳|올바)|\s+(?:هو|هي)\s+ال(?:صحيح|إجابة|جواب))"
 )
 IS_TRUE = _words(rf"{_ITS_TEXT}\b{_SEEMS}{_QUITE}\s+(?:true|yes|possible|consistent|supported)\b")
-IS_EXCEPTION = _words(rf"{_ITS_TEXT}\b{_BE}\s+the\s+(?:exception|odd\s+one|outlier|false|incorrect)\b")
+IS_EXCEPTION = _words(
+    rf"{_ITS_TEXT}\b{_BE}\s+the\s+(?:only\s+)?(?:exception|odd\s+one|outlier|false|incorrect)\b"
+)
 IS_ALONE = _words(r"\)?\s+(?:is|does|was)\s*[.!]")
 _NO = (
     r"(?:(?:is|are|was|were|would\s+be|can\s+be|could\s+be|seems|looks)(?:n['’]t\b|\s+(?:\w+\s+){0,2}?(?:not|never"
     r"|in(?:correct|accurate|valid|appropriate|complete|consistent|applicable|sufficient)|un\w+|im(?:possible|proper"
-    r"|plausible)|ir\w+|wrong|false|out\b|ruled|excluded|eliminated|rejected))"
+    r"|plausible)|ir\w+|wrong|false|less\b|out\b|ruled|excluded|eliminated|rejected))"
     r"|(?:cannot|can['’]t|can\s+not|could\s+not|does(?:n['’]t|\s+not)|do(?:n['’]t|\s+not)|fails|never|is\s+no)\b)"
 )
 _WRONG = r"(?:incorrect|wrong|false|no|untrue|not\s+(?:correct|right|true))"
@@ -248,11 +250,12 @@ NOT = _words(
     r"n['’]t\b|不(?!是[^,]*而)|排除",
 )
 SAID_BY_OTHERS = _words(
-    r"\b(?:another|alternative(?=\s+(?:answer|choice|option))|(?:second|third|next|your|possible)\s+(?:best\s+)?"
+    r"\b(?:another|alternative(?=\s+(?:answer|choice|option))|(?:second|third|next|your|possible)[\s-]+(?:best\s+)?"
     r"(?:answer|choice|guess)|best\s+alternative|runner-?\s?up|students?|people|many|others|tempt\w*|mistake\w*|trap"
     r"|distractors?|avoid|confus\w+|misconception|some|someone|somebody|one\s+(?:might|may|could)"
     r"|you\s+(?:might|may|could|said|chose|picked)|(?:my|the)\s+(?:first|initial|earlier|previous)|at\s+first|initially"
-    r"|originally|previously|(?:i|we)\s+(?:first|said|thought|considered)|first\s+thought|compared?)\b"
+    r"|originally|previously|(?:i|we)\s+(?:first|said|thought|considered)|first\s+thought|compared?)\b",
+    r"\((?:maybe|perhaps|possibly|or|could\s+also)\b[^()]*$",
 )
 CONTRASTS = _words(r"\b(?:but|however)\b|,")
 IF_I_MUST = _words(

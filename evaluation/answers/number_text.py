@@ -130,6 +130,8 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
     text = re.sub(r"\\(?:times|cdot|div|ast)(?![A-Za-z])", " * ", text)
     text = re.sub(r"\\(?:approx|equiv)(?![A-Za-z])|≈", " = ", text)
     text = re.sub(r"\\(?:to|implies|(?:long)?rightarrow)(?![A-Za-z])", " → ", text, flags=re.IGNORECASE)
+    text = re.sub(r"\b(?:US|USD|EUR|GBP|INR|CAD|AUD|CNY|RMB|JPY|Rs)\.?(?=\d)", "", text)
+    text = re.sub(r"(\b(?:answer|ans))\s*[-–—]\s+(?=[$€£]?\d)", r"\1: ", text, flags=re.IGNORECASE)
     text = re.sub(r"(?<=[-−–])\\?[$€£¥₹]", "", text)
     text = re.sub(r"\\[A-Za-z]++|\\.|[$€£¥₹`\[\]{}\"“”]|\*\*++|__++", " ", text)
     text = re.sub(rf"[{_SPACES}]", " ", text)

@@ -62,7 +62,7 @@ _NAMED_FIRST = re.compile(rf"\W{{0,9}}?{NUMBER.pattern}(?:,?\s+[A-Za-z]+){{0,2}}
 _ASIDE = re.compile(r"(?<=[^\s(])\s*+[(（](?!\s?=)(?:[^()（）\n]|\([^()（）\n]{0,100}\)){0,300}+[)）]")
 # A remark behind the answer.
 _REMARK = re.compile(
-    r"^[\W_]*+(?:checked|verified)\b|^[\W_]*+(?:explanation|check|verification|verify|note|notes|proof|confidence|reasoning|rationale|remark|assumptions?|time\s+taken|"
+    r"^[\W_]*+(?:checked|verified|generated\s+in|tokens?\s+used|last\s+updated)\b|^[^\w\n]{0,9}?©|^[\W_]*+(?:explanation|(?:problem\s+)?difficulty|check|verification|verify|note|notes|proof|confidence|reasoning|rationale|remark|assumptions?|time\s+taken|"
     r"units?|steps|references|sources?|footnotes?)\b[^\w\n]{0,5}?(?::|\n)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -82,6 +82,7 @@ _REASON = re.compile(
 
 # `18, not 20` and, of `18, which is 10% of 180`, what is only compared.
 _NOT_MEANT = re.compile(
+    r"(?<=[\w%])\s?[—–,;(-]{1,2}\s?confidence\b\s?:?\s?\d[\d.]{0,9}\s?%?|"
     r"(?<=[\w%])(?:,|\s+and|,\s+and)\s+not\s+\d[\d.]*(?:\s+[a-z]+){0,2}(?=\s*(?:[.;,)!\n]|$))"
     r"|(?<=[\w%]),\s+which\s+(?:is|equals|represents)\s+(?:about\s+|exactly\s+|only\s+)?(?:\d[\d./]*\s?(?:%|percent)\s+of"
     r"|half(?:\s+of)?|twice|double|a\s+(?:third|quarter)\s+of)\b(?:[^.;,\n=]|\.(?=\d)){0,100}(?=[.;,\n]|$)",
@@ -113,6 +114,9 @@ _ROUNDED = re.compile(
     rf"\b(?:which\s+(?:is|equals)|(?:rounds|rounded|rounding)(?:\s+(?:up|down|off))?\s+to)\s+{NUMBER.pattern}"
     r"(?=(?:\s*(?!more|less|fewer)[\w%]+){0,2}\W*$)",
     re.IGNORECASE,
+)
+_ROUNDED_TO = re.compile(
+    rf"\bround(?:s|ed|ing)(?:\s+(?:up|down|off))?\s+to\s+{NUMBER.pattern}(?:\s+[A-Za-z]+)?\W*$", re.IGNORECASE
 )
 _MERE_MEASURE = re.compile(r"\W*(?:for|in|after|over|per|from|with)(?:\s+\S+){1,4}\W*", re.IGNORECASE)
 # A sentence that offers more, supposes something, or tells what is not asked.
@@ -287,6 +291,8 @@ def _result(clause: str) -> Decimal | None:
                 if NUMBER.search(part) and not _CALCULATION.search(part):
                     return value(_first(part))
         elif NUMBER.search(side):
+            if rounded := _ROUNDED_TO.search(side):
+                return value(rounded)
             return main_number(side) if _is_wordy(side) else value(_first(side))
     return None
 

@@ -7,7 +7,7 @@ import re
 
 # A further question, of the kind that was asked.
 NEXT_QUESTION = re.compile(
-    r"^[\W_]{0,6}(?:Question(?:\s+\d+)?\s*[:.]|Q\d*\s*[:.]|(?:User|Human|Problem)\s*:"
+    r"^[\W_]{0,6}(?:(?:(?:Next|New)\s+)?[Qq]uestion(?:\s+\d+)?\s*[:.]|Q\d*\s*[:.]|(?:User|Human|Problem)\s*:"
     r"|Given the following problem\b|The following are multiple choice)",
     re.MULTILINE,
 )
