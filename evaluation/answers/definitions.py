@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES = (*_FUNCTIONS, ast.ClassDef, ast.Lambda)
 _LEFT_OUT = (
-    r"(?m)^[ \t]++#[ \t]*+(?:\.{3}|\u2026|(?:the\s+)?(?:rest|remainder|remaining|existing|previous)\b[^\n]*"
-    r"\b(?:same|unchanged|as\s+before|stays?|here|remains?|omitted|code|logic)\b)"
+    r"(?m)^[ \t]++#[ \t]*+(?:\.{3}|\u2026|(?:the\s+)?(?:rest|remainder)\s+of\s+(?:the\s+|your\s+)?(?:code|function"
+    r"|logic|implementation|body)\b|(?:the\s+)?(?:remaining|existing|previous|original|your)\s+(?:code|logic|implementation"
+    r"|body)\b|(?:the\s+)?(?:rest|everything\s+else)\b[^\n]{0,20}\b(?:same|unchanged|as\s+before|omitted)\b)"
 )
 _MOST_PARTS = 5  # the last ones of those that are corrected
 
