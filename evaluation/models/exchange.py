@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from types import TracebackType
 
+    import tenacity
+
     from evaluation.models.connection import ConnectionInfo
 
 _MAX_OUTAGES = 3  # of the server, during one request: perhaps it is this very request that kills it
@@ -193,25 +195,47 @@ class Exchange:
 
     async def _answer(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         attempts = 0
+
+        async def counted() -> Answer:
+            nonlocal attempts
+            attempts += 1
+            return await self._watched(attempt)
+
         for _ in range(_MAX_OUTAGES):
-            started, before = time.monotonic(), attempts
-            while True:
-                attempts += 1
-                try:
-                    answer = await self._watched(attempt)
-                except ServerWasDown:
-                    break
-                except Refused as error:
-                    return Answer(error=str(error), too_long=isinstance(error, TooLong), attempts=attempts)
-                except Transient as error:
-                    tries, waited = attempts - before, time.monotonic() - started
-                    if tries > self.info.max_retries or waited >= 2 * self.info.timeout:
-                        partial, why = error.partial or Answer(), _times(error, attempts)
-                        return msgspec.structs.replace(partial, error=why, attempts=attempts)
-                    await asyncio.sleep(_pause(tries, error.retry_after))
-                else:
-                    return msgspec.structs.replace(answer, attempts=attempts)
+            try:
+                return msgspec.structs.replace(await self._tries(counted), attempts=attempts)
+            except ServerWasDown:
+                continue
+            except Transient as error:
+                partial = error.partial or Answer()
+                return msgspec.structs.replace(partial, error=_times(error, attempts), attempts=attempts)
+            except Refused as error:
+                return Answer(error=str(error), too_long=isinstance(error, TooLong), attempts=attempts)
         return Answer(error=f"the server died {_MAX_OUTAGES} times on this prompt", attempts=attempts)
+
+    async def _tries(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The first answer, of so many tries in so long a time. Raises what the last one raised, or what is no
+        Transient at once.
+        """
+        began = time.monotonic()
+        try:
+            return await attempt()
+        except Transient as error:
+            first = error
+        import tenacity  # for the few requests that fail: its bookkeeping takes 50 us of each, and its import 10 ms
+
+        left_s = 2 * self.info.timeout - (time.monotonic() - began)
+        async for trial in tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(Transient),
+            stop=tenacity.stop_after_attempt(self.info.max_retries + 1) | tenacity.stop_after_delay(left_s),
+            wait=_backoff,
+            reraise=True,
+        ):
+            with trial:
+                if trial.retry_state.attempt_number == 1:
+                    raise first
+                return await attempt()
+        raise first
 
     async def first_answer(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         """The same before anything is known of the server: `refused` says that an error is no matter of the moment.
@@ -250,6 +274,11 @@ class Exchange:
             if error.retry_after is None and await self._watch.was_down(outages):
                 raise ServerWasDown from error
             raise
+
+
+def _backoff(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    return _pause(state.attempt_number, error.retry_after if isinstance(error, Transient) else None)
 
 
 def _times(error: Exception, tries: int) -> str:
