@@ -25,7 +25,6 @@ import ctypes
 import datetime  # noqa: F401
 import functools  # noqa: F401
 import gc
-import hashlib  # noqa: F401
 import heapq  # noqa: F401
 import itertools  # noqa: F401
 import json
