@@ -21,6 +21,7 @@ from evaluation.answers.syntax import (
     tries_of,
     used_names,
     whole_statements,
+    without,
 )
 from evaluation.answers.turns import before_conversation
 
@@ -35,10 +36,13 @@ _LONGEST = 10_000  # characters of such a piece
 _STARTS = 3  # lines of a piece where a program may begin behind prose
 _DEFINING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _PRINTS = re.compile(r"\bprint\b|\bstdout\b|\bos\.write\b")
+# A test of a program; not a line for one's own tries, behind `if DEBUG:`.
 _FEEDS = re.compile(
-    r"\bstdin\s*+=\s*+(?:io\.)?(?:StringIO|BytesIO)|\b(?:setattr|patch)\([^\n]*stdin|^\s*+(?:import|from)\s++(?:unittest|pytest)\b",
+    r"(?:\A|^(?![ \t]*+(?:el)?if\b)[^\n]*+\n)[ \t]*+(?:sys\.)?stdin\s*+=\s*+(?:io\.)?(?:StringIO|BytesIO)"
+    r"|\b(?:setattr|patch)\([^\n]{0,80}stdin|\bsubprocess\.(?:run|Popen|check_output)\("
+    r"|^[ \t]*+(?:import|from)[ \t]++(?:unittest|pytest)\b",
     re.MULTILINE,
-)  # a test of a program
+)
 READS = re.compile(
     r"(?<!['\"/])\binput\b(?! *=[^=]|\.\w)|\bstdin\b|\bfileinput\b|\bos\.read\b|\bopen\(\s*+(?:0|['\"]/dev/stdin)"
 )
@@ -83,7 +87,8 @@ def program_from_chat(text: str) -> str:
     codes = [each.code for each in found]
     best = max(found, default=None)
     if best is not None and (own := without_own_imports(best.code, codes)) != best.code:
-        return without_remarks(_completed(own, [each for each in codes if each is not best.code]))
+        modules = [_as_module(each) for each in codes if each is not best.code]
+        return without_remarks(_completed(own, modules))
     if best is None or not (best.rank.is_whole and best.rank.reads_and_prints):
         if hidden := _hidden(text, codes):
             return without_remarks(hidden)
@@ -115,6 +120,14 @@ def _called(code: str, behind: Sequence[str]) -> str:
         if calling is not None and any(_calls(node, defined) for node in calling.body):
             return f"{code}\n{other}"
     return ""
+
+
+def _as_module(code: str) -> str:
+    """The code without what it does only where it is started."""
+    tree = syntax_tree(code)
+    nodes = tree.body if tree is not None else []
+    guarded = [node for node in nodes if isinstance(node, ast.If) and "__name__" in used_names(node.test)]
+    return without(code, guarded) if guarded else code
 
 
 def _calls(node: ast.stmt, names: set[str]) -> bool:
