@@ -7,9 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from sandbox.contract import SandboxError
 from sandbox.folders import new_folder, reachable_by_everybody
@@ -36,8 +37,7 @@ _REQUIRES = re.compile(r"Requires-Dist: *([\w.-]+)(.*)")
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
-@dataclass(frozen=True)
-class Interpreter:
+class Interpreter(msgspec.Struct, frozen=True):
     """path: of the program. folders: what must be visible for it to run; links: (path, target) to be made.
 
     hidden: folders within them that must not be: what was installed there.
@@ -49,8 +49,7 @@ class Interpreter:
     hidden: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True)
-class Packages:
+class Packages(msgspec.Struct, frozen=True):
     """What programs may import beside the standard library. files: by the name that it has in a folder of `sys.path`;
     versions: by the package's name.
     """

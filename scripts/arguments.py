@@ -6,9 +6,11 @@ import argparse
 import json
 import math
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
 
 from evaluation.models.connection import DEFAULT_KEY_VARIABLE, build_connection_info
 from evaluation.models.sampling import SETTINGS, Sampling
@@ -44,8 +46,7 @@ _AT_THAT_URL = (LOCAL, COMPATIBLE, "openai")
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arguments:
+class Arguments(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for; None where it is decided later. Times in seconds.
     family_style: the prompt style where that is left open. cpu_limit: processor time of one execution. memory_limit: of
     one execution, in bytes. shard: the part of the samples; None: all. max_cost: in USD. cache_size: in bytes.
@@ -231,7 +232,7 @@ def parse(
     published = PUBLISHED[benchmark] if found.pop("as_published") else None
     found |= _sampling(found, defaults, published)
     found |= published.others if published is not None else {}
-    shared = {field.name for field in fields(Arguments)} & found.keys()
+    shared = {*Arguments.__struct_fields__} & found.keys()
     options = {name: value for name, value in found.items() if name not in shared}
     return Arguments(
         **{**{name: found[name] for name in shared}, "output": user_path(found["output"]), "options": options}

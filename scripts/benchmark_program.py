@@ -4,9 +4,7 @@ scripts.benchmark_program TEXT` checks that these can be called.
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -31,8 +29,7 @@ if TYPE_CHECKING:
     from scripts.events import Events
 
 
-@dataclass(frozen=True, kw_only=True)
-class BenchmarkProgram:
+class BenchmarkProgram(msgspec.Struct, frozen=True, kw_only=True):
     """One program, for `scripts.session` and `scripts.rejudging`.
 
     data_sha256: of the data set's file. make_task: from the prompt style, and the grader that executes
@@ -54,7 +51,7 @@ class BenchmarkProgram:
     make_task: Callable[[PromptStyle, Grader], Task]
     known_programs: Callable[[], tuple[Sequence[Known], Sequence[Known]]] | None = None
     style: PromptStyle | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = msgspec.field(default_factory=dict)
     style_options: Callable[[PromptStyle], Mapping[str, Any]] | None = None
     details: Callable[[Sequence[Completion]], Mapping[str, Any]] | None = None
     prepare: Callable[[OpenAIInterface, PromptStyle], Awaitable[None]] | None = None
@@ -91,7 +88,7 @@ def with_own_metrics(benchmark: BenchmarkProgram, text: str | None) -> Benchmark
         return cast("Task", MeasuredTask(benchmark.make_task(style, grader), metrics))
 
     options = {**benchmark.options, OWN_METRICS: metric_hashes(text)}
-    return dataclasses.replace(benchmark, make_task=make_task, scoring=scoring, options=options)
+    return msgspec.structs.replace(benchmark, make_task=make_task, scoring=scoring, options=options)
 
 
 def with_own_prompt(benchmark: BenchmarkProgram, prompt: PromptText) -> BenchmarkProgram:
@@ -104,7 +101,7 @@ def with_own_prompt(benchmark: BenchmarkProgram, prompt: PromptText) -> Benchmar
         return cast("Task", PromptedTask(benchmark.make_task(style, grader), prompt))
 
     options = {**benchmark.options, PROMPT_SHA256: prompt.sha256}
-    return dataclasses.replace(benchmark, make_task=make_task, options=options)
+    return msgspec.structs.replace(benchmark, make_task=make_task, options=options)
 
 
 async def _check(text: str, _: Events) -> None:

@@ -178,7 +178,7 @@ class _Session(ServerSession):
         )
 
     def _progress(self, progress: Progress) -> None:
-        self.events.progress(vars(progress))
+        self.events.progress(msgspec.structs.asdict(progress))
 
     def _finish(self, task: Task, settings: Settings, evaluation: Evaluation) -> None:
         completions = evaluation.completions

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+import msgspec
 
 from results.errors import UsageError
 
@@ -20,8 +21,7 @@ _API = "/v1"
 _ABOUT = ("base_url",)
 
 
-@dataclass(frozen=True, kw_only=True)
-class BaseUrl:
+class BaseUrl(msgspec.Struct, frozen=True, kw_only=True):
     """A server's root, parsed where it enters and passed on in this form.
 
     url: the whole URL without /v1, an endpoint and final slashes. port: the scheme's if the text has none. api: where

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from results.errors import UsageError
 from results.files import user_path
@@ -20,8 +21,7 @@ CODING_BENCHMARKS = ("human_eval", "human_eval_plus", "mbpp", "mbpp_plus", "task
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # an external script's benchmark
 
 
-@dataclass(frozen=True, kw_only=True)
-class Benchmark:
+class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
     """module: our script. parser: the parser of our script's output; external_parser: that of an external script's.
 
     checks: our script has --check, which reads the data and checks that the settings fit it. starts_early: it can be

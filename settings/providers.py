@@ -7,8 +7,9 @@ whatever a provider refuses besides is learnt from its answer (`evaluation.model
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - a dataclass field
-from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from results.errors import UsageError
 from results.files import user_path
@@ -17,8 +18,7 @@ from settings.sampling_rules import option_of
 Api = Literal["openai", "anthropic", "ollama"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Supports:
+class Supports(msgspec.Struct, frozen=True, kw_only=True):
     """What requests may ask a provider for.
 
     seed: of sampling. logprobs: of the likeliest tokens. completions: a text to go on with, beside chats.
@@ -32,8 +32,7 @@ class Supports:
     most_stops: int = 4
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProviderFacts:
+class ProviderFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One provider.
 
     aliases: other names. root: where its API lies; empty: --base-url says it. api: which one it speaks. key_variables:
@@ -51,10 +50,10 @@ class ProviderFacts:
     aliases: tuple[str, ...] = ()
     key_variables: tuple[str, ...] = ()
     needs_key: bool = True
-    supports: Supports = field(default_factory=Supports)
+    supports: Supports = msgspec.field(default_factory=Supports)
     limit_field: str = "max_tokens"
     params_name: str = "provider_params"
-    lacks: Mapping[str, str] = field(default_factory=dict)
+    lacks: Mapping[str, str] = msgspec.field(default_factory=dict)
     drops: str = ""
     efforts: tuple[str, ...] = ()
     least_thinking: int = 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from results.errors import UsageError
 
@@ -15,8 +16,7 @@ CHAT_ONLY = ("system_prompt", "reasoning_effort", "thinking_budget", "chat_templ
 TOKEN_SAMPLING = ("top_p", "top_k", "min_p", "repeat_penalty", "presence_penalty")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Published:
+class Published(msgspec.Struct, frozen=True, kw_only=True):
     """How a benchmark's authors get their figures: completions per sample, plain nucleus sampling (top_p None: greedy,
     the likeliest token counts), and other settings of the run by name.
     """
@@ -24,7 +24,7 @@ class Published:
     n_samples: int = 1
     temperature: float = 0.0
     top_p: float | None = None
-    others: Mapping[str, Any] = field(default_factory=dict)
+    others: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
         """The values by setting. top_k and min_p are off: the authors use neither, llama-server both by default."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
 
 from results.errors import UsageError
 
@@ -20,8 +21,7 @@ LEAST_PROMPT = 16  # tokens: the shortest prompt that is unlike all others, and 
 SPARE_TOKENS = 64
 
 
-@dataclass(frozen=True)
-class LongestRequest:
+class LongestRequest(msgspec.Struct, frozen=True):
     """The longest request of a benchmark, in tokens. setting: the one that its prompt's length comes from.
 
     at_once: how many are sent at once, for which slots are made if their number isn't given; None: any number.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from documents.reading import read_file, read_text
+import msgspec
+
 from results.errors import UsageError
 from results.files import read_file as read_bytes
 
@@ -26,8 +26,7 @@ _FIELDS = {"file"}  # that name a file of rows
 _CODE_FIELDS = {"metrics", "prepare"}  # that may name a Python file
 
 
-@dataclass(frozen=True, kw_only=True)
-class SuiteFacts:
+class SuiteFacts(msgspec.Struct, frozen=True, kw_only=True):
     """sha256: of the file, and of the files beside it that it names, so that it changes with each of them. tasks: how
     many it has. metric: the main one of a single task, "" where the file names none.
     """
@@ -54,6 +53,8 @@ def is_suite_file(name: str) -> bool:
 
 def suite_facts(path: Path) -> SuiteFacts:
     """Raises UsageError for a file that can't be read, or that does not say what it is."""
+    from documents.reading import read_file, read_text
+
     source = read_file(path, kind="a suite", endings=ENDINGS)
     document, problems = read_text(source.text, source.form, source.name)
     top = document.value if isinstance(document.value, dict) else {}

@@ -8,8 +8,9 @@ import asyncio
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from evaluation.loop.judging import judge, without_open_thoughts
 from evaluation.loop.requests import make_request
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from evaluation.protocols import Answer, Provider, Request, Sample, Task
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far it is. done counts what is on disk; in_flight what is asked for and not answered yet."""
 
     done: int
@@ -37,8 +37,7 @@ class Progress:
     outcomes: dict[str, int]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """All completions, those of earlier tries included, in the order of the samples.
 
     generate_s: first request to last answer, of this try; new: how many completions this try made;

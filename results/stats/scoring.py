@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from results.records import Metric
 from results.scores.metric_scoring import Scoring, TaskScoring
@@ -49,8 +50,7 @@ class Scored(Measured, Protocol):
     def tags(self) -> Mapping[str, str]: ...
 
 
-@dataclass(frozen=True)
-class TaskAnswers:
+class TaskAnswers(msgspec.Struct, frozen=True):
     """The completions of one task by sample, in the order of their indices."""
 
     name: str

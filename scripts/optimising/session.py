@@ -88,7 +88,7 @@ async def optimise_benchmark(
                 hint="choose another --output",
             )
         session = _Search(
-            benchmark=dataclasses.replace(benchmark, options=options),
+            benchmark=msgspec.structs.replace(benchmark, options=options),
             arguments=arguments,
             connection=connection_of(arguments),
             grader=grader_of(arguments, opening),

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from results.errors import UsageError
 from results.extras import install_command
@@ -30,8 +31,7 @@ _LOOK_AGAIN = dt.timedelta(hours=1)
 _STEP_TOKENS = 128  # to which the worst case is rounded up: computing it takes a millisecond
 
 
-@dataclass(frozen=True, kw_only=True)
-class PaidTokens:
+class PaidTokens(msgspec.Struct, frozen=True, kw_only=True):
     """The tokens of one request, as a provider counts them.
 
     input_tokens: all of the prompt, those included that were read from the provider's cache or written to it.

@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import io
 import json
-from dataclasses import replace
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 from msgspec.structs import replace as but
 
 from evaluation.data.data_set import DataSetTask

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import click
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from commands.setting_options import SectionedCommand, asked_by_options, setting_options
 from results.compare.comparability import forbidding
