@@ -148,7 +148,8 @@ def _normal(name: str) -> str:
 
 def _files(metadata: Path, name: str) -> dict[str, Path]:
     """Its files and folders in the folder of packages, with the metadata, by which some find each other."""
-    tops = {line.partition("/")[0] for line in _lines(metadata / "RECORD")} - {"..", "", "__pycache__"}
+    paths = (line.partition(",")[0] for line in _lines(metadata / "RECORD"))
+    tops = {path.partition("/")[0] for path in paths} - {"..", "", "__pycache__"}
     if not tops:  # of the distribution's own packages
         tops = {*_lines(metadata / "top_level.txt"), name, metadata.name}
     return {top: metadata.parent / top for top in sorted(tops) if (metadata.parent / top).exists()}

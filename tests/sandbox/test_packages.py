@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import Limits, Program
-from sandbox.interpreter import Interpreter, find_interpreter, find_packages
+from sandbox.interpreter import PACKAGES, Interpreter, find_interpreter, find_packages
 from tests.sandbox.conftest import OLD_KERNEL, opened
 
 LEVELS = ("bubblewrap", "landlock", OLD_KERNEL, "process")
@@ -45,6 +45,18 @@ def test_numpy_is_there_and_what_the_harness_needs_is_not(level):
         for code in (COMPUTES, ABSENT):
             verdict = box.run(Program(code=code), Limits(cpu_s=30))
             assert verdict.kind == "passed", verdict.detail
+
+
+@pytest.mark.parametrize("level", LEVELS[:2])
+def test_all_that_the_record_names_can_be_imported(level):
+    """pandas could not: a package that it needs is a single file."""
+    with opened(level) as box:
+        named = box.describe()["packages"].keys() & {*PACKAGES}
+        if not named:
+            pytest.skip("the packages here are in a folder that only root can enter")
+        code = "\n".join(f"import {name.replace('-', '_')}" for name in sorted(named))
+        verdict = box.run(Program(code=code), Limits(cpu_s=60))
+        assert verdict.kind == "passed", verdict.detail
 
 
 @pytest.fixture
@@ -90,7 +102,14 @@ def install(root: Path, name: str, version: str, *needs: str, top: str = "", rec
     needed = "".join(f"Requires-Dist: {need}\n" for need in needs)
     (metadata / "METADATA").write_text(f"Name: {name}\n{needed}\nRequires-Dist: said-in-the-description\n")
     if record:
-        (metadata / "RECORD").write_text(f"{top}/__init__.py,,\n{metadata.name}/RECORD,,\n../../bin/x,,\n")
+        (root / f"{top}_file.py").touch()
+        named = (
+            f"{top}_file.py,sha256=x,0",
+            f"{top}/__init__.py,,",
+            f"{metadata.name}/RECORD,,",
+            "../../bin/x,,",
+        )
+        (metadata / "RECORD").write_text("".join(f"{line}\n" for line in named))
     else:
         (metadata / "top_level.txt").write_text(f"{top}\n")
 
@@ -109,6 +128,7 @@ def test_a_package_comes_with_what_it_needs(tmp_path):
     versions = {"numpy": "2.4.6", "pandas": "3.1.1", "python-dateutil": "2.9.0.post0", "six": "1.0"}
     assert found.versions == versions
     assert found.files["dateutil"] == root / "dateutil"
+    assert found.files["six_file.py"] == root / "six_file.py"
     assert "requests" not in found.files
     assert not find_packages(
         Interpreter(tmp_path / "python9.8", (), (), hidden=(root,)), by_everybody=False
