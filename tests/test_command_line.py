@@ -24,7 +24,6 @@ HEAVY = {
     "xllamacpp",
     "psutil",
     "huggingface_hub",
-    "msgspec",
 }
 
 
