@@ -82,8 +82,8 @@ def rejudge(
 
 
 def finished_whole(record: RunRecord | None, folder: RunFolder, *, instead: str) -> RunRecord:
-    """The record, where all answers of a whole run are there, also if it was interrupted behind its score, while that
-    was made a composite. instead: what to do with a shard's run, a verb phrase.
+    """The record, where all answers of a whole run are there, also if it was interrupted after it had its score, while
+    the composite was computed. instead: what to do with a shard's run, a verb phrase.
 
     Raises UsageError.
     """

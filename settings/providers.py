@@ -6,7 +6,7 @@ whatever a provider refuses besides is learnt from its answer (`evaluation.model
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - a dataclass field
+from collections.abc import Mapping  # noqa: TC003 - a field
 from typing import Any, Literal, NamedTuple
 
 import msgspec

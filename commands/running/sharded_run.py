@@ -36,6 +36,8 @@ def run_once(
 ) -> FinishedRun:
     """Do the run, in shards if that was asked for. Otherwise like `runner.run.run`."""
     if (spec.asked["shards"] or 1) > 1:
+        if standby is not None:
+            standby.dismiss()
         return _in_shards(spec, results_dir.absolute(), display, held, resume=resume, label=label)
     from results.store.runs import Runs
     from runner.run import run

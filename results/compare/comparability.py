@@ -147,8 +147,13 @@ def is_same_model(first: RunRecord, second: RunRecord) -> bool:
     if one is not None and other is not None and one.sha256 and other.sha256:
         same = one.sha256 == other.sha256
     else:
-        same = first.model == second.model and first.config.get("path") == second.config.get("path")
+        same = first.model == second.model and _where(first) == _where(second)
     return same and first.config.get("lora_content") == second.config.get("lora_content")
+
+
+def _where(record: RunRecord) -> str:
+    """Where a model without a hash lies; of a server that was up before, where that is."""
+    return str(record.config.get("path") or (record.server.url if record.server is not None else ""))
 
 
 def _scored_by(record: RunRecord) -> str | None:

@@ -16,11 +16,11 @@ _AS_A_SCRIPT = re.compile(rf"{SAME_COMMAND}|run again with --resume")
 
 
 def to_continue(record: RunRecord) -> str:
-    """A verb phrase that continues an interrupted run. One that has its score was interrupted while it was made a
-    composite.
+    """A verb phrase that continues an interrupted run. One that has its score was interrupted while its composite was
+    computed.
     """
     alone = record.sweep is None and not record.rejudged_from
-    if alone and record.score is not None and record.status is not RunStatus.SUCCEEDED:
+    if alone and record.score is not None and record.status in {RunStatus.STARTED, RunStatus.INTERRUPTED}:
         return f"run `rescore {record.run_id}`"
     return _with(record, "--resume")
 

@@ -7,6 +7,7 @@ can only begin after that.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import struct
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from processes import process as processes
+from processes.guardian import TREE_MARK
 from results.errors import Reported
 from results.files import user_path
 from results.folders import default_results_dir
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 PROGRAM = (sys.executable, "-m", "scripts.sessions.standby")
 UNNEEDED_S = 1.0  # for a program to end that has nothing to save yet
-# Options of `run` with which another program does the work, or one that was begun, or the server is not up.
+# Options of `run` with which another program does the work, an earlier run goes on, or no server is up.
 _EXCLUDING = ("--provider", "--resume", "--reuse", "--script", "--server")
 
 
@@ -52,13 +54,18 @@ class Standby:
         with contextlib.ExitStack() as opened:
             self._log, self._out = (_unnamed_file(near, opened) for _ in range(2))
             self._waits, self._tell = os.pipe()
+            opened.callback(self._close_pipe)
+            self._starting = threading.Thread(target=self._start, name="standby", daemon=True)
+            try:
+                self._starting.start()
+            except RuntimeError as error:  # there may be no more threads
+                os.close(self._waits)
+                raise OSError(errno.EAGAIN, str(error)) from error
             self._closing = opened.pop_all()
-        self._starting = threading.Thread(target=self._start, name="standby", daemon=True)
-        self._starting.start()
 
     def _start(self) -> None:
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", WAIT_VARIABLE: str(self._waits)}
-        with contextlib.suppress(Reported, OSError):  # the script is started later, and says why it can't be
+        try:
             self._process = processes.start(
                 PROGRAM,
                 output=_path_of(self._log),
@@ -67,7 +74,10 @@ class Standby:
                 cwd=ROOT,
                 passed=(self._waits,),
             )
-        os.close(self._waits)  # its end is seen by who writes
+        except (Reported, OSError):  # the script is started later, and says why it can't be
+            return
+        finally:
+            os.close(self._waits)  # who writes sees its end
 
     def take(
         self, command: Sequence[str], environment: Mapping[str, str], *, log: Path, out: Path
@@ -83,16 +93,20 @@ class Standby:
             return None
         _python, _m, module, *words = command
         waits = {**environment, WAIT_VARIABLE: str(self._waits)}
+        waits.pop(TREE_MARK, None)  # it has one of its own
         task = json.dumps({"module": module, "words": words, "environment": waits}).encode()
-        try:
-            for file, path in ((self._log, log), (self._out, out)):
-                os.link(
-                    _path_of(file), path, src_dir_fd=file
-                )  # with a descriptor, it follows the link in /proc
-            with open(self._tell, "wb", closefd=False) as pipe:
-                pipe.write(struct.pack(TASK_SIZE, len(task)) + task)
-        except OSError:
-            return None
+        with contextlib.ExitStack() as undoing:
+            undoing.callback(self.dismiss)
+            try:
+                for file, path in ((self._log, log), (self._out, out)):
+                    # With a descriptor, it follows the link in /proc.
+                    os.link(_path_of(file), path, src_dir_fd=file)
+                    undoing.callback(path.unlink)
+                with open(self._tell, "wb", closefd=False) as pipe:
+                    pipe.write(struct.pack(TASK_SIZE, len(task)) + task)
+            except OSError:
+                return None
+            undoing.pop_all()
         tell, self._tell = self._tell, -1
         self._process = None
         return Taken(process, tell)
@@ -101,12 +115,14 @@ class Standby:
         """End it, unless it was taken. Is idempotent."""
         self._starting.join()
         with self._closing.pop_all():
-            if self._tell >= 0:
-                os.close(self._tell)
-                self._tell = -1
             if self._process is not None:
                 self._process.stop(UNNEEDED_S)
                 self._process = None
+
+    def _close_pipe(self) -> None:
+        if self._tell >= 0:
+            os.close(self._tell)
+            self._tell = -1
 
     def __enter__(self) -> Self:
         return self

@@ -1,7 +1,7 @@
 """A program that is started before it is known which benchmark's it is to be: `python -m scripts.sessions.standby`.
 
-It loads what most of them need until it can read from the descriptor that `WAIT_VARIABLE` names what
-`runner/script/standby.py` writes there, and is that program from then on.
+It loads what most of them need, until there is something to read at the descriptor that `WAIT_VARIABLE` names. That is
+what `runner/script/standby.py` writes; from then on, it is that program.
 """
 
 from __future__ import annotations
@@ -46,9 +46,13 @@ def main() -> None:
 
 
 def _read_task(descriptor: int) -> Any:
-    """None at the end of what can be read."""
-    size = _read(descriptor, struct.calcsize(TASK_SIZE))
-    return json.loads(_read(descriptor, *struct.unpack(TASK_SIZE, size))) if size else None
+    """None where the harness has ended, or needs it no more."""
+    head = _read(descriptor, struct.calcsize(TASK_SIZE))
+    if not head:
+        return None
+    (size,) = struct.unpack(TASK_SIZE, head)
+    task = _read(descriptor, size)
+    return json.loads(task) if len(task) == size else None
 
 
 def _read(descriptor: int, size: int) -> bytes:

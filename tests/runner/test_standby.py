@@ -106,6 +106,24 @@ def test_a_script_is_started_anew_where_nothing_stands_by_any_more(folder, run):
     assert code == 0, files.script_log.read_text()
 
 
+def test_a_script_is_started_anew_where_its_files_can_not_be_those_of_the_run(folder, run):
+    """Such as on another file system; here, one of them is there already."""
+    (folder / "out").write_bytes(b"")
+    with Standby(folder) as standby:
+        wait_for_it()
+        code, _, files = run(standby)
+        assert not standing_by()
+    assert code == 0, files.script_log.read_text()
+    assert "completions" in files.script_log.read_text()
+
+
+def test_shards_run_without(tmp_path):
+    with canonical_server() as url:
+        words = ("run", "--benchmark", "human_eval", "--base-url", url, "--limit", "4", "--shards", "2")
+        done = bench_runner(*words, "--results-dir", tmp_path)
+    assert done.code == 0, done.err
+
+
 def test_there_is_none_without_a_folder(tmp_path):
     with pytest.raises(FileNotFoundError):
         Standby(tmp_path / "missing")

@@ -32,7 +32,7 @@ def comparison_words(comparison: Comparison, first: str, second: str) -> Words:
     if comparison.prompts is not None:
         told, told_second = comparison.prompts
         sentences.append(
-            f"Two prompts are compared: {first} was asked with {told}, {second} with {told_second}"
+            f"Two prompts are compared; what {first} added to the benchmark's own: {told}; {second}: {told_second}"
         )
     for own, warnings in ((first, comparison.warnings[0]), (second, comparison.warnings[1])):
         sentences += [f"{own}: {warning}" for warning in warnings]

@@ -48,7 +48,7 @@ def test_a_prompt_is_compared_with_none_and_with_another(asked, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].startswith("other prompt     A none, B be.json (bebebebe): ")
     assert comparison_words(comparison, "one", "two").sentences[0] == (
-        "Two prompts are compared: one was asked with none, two with be.json (bebebebe)"
+        "Two prompts are compared; what one added to the benchmark's own: none; two: be.json (bebebebe)"
     )
     assert judge(comparison, None).notes[0] == "the prompt is another one: A none, B be.json (bebebebe)"
     assert compare_runs(better, other).prompts == ("be.json (bebebebe)", "07.json (07070707)")
