@@ -16,37 +16,47 @@ from evaluation.answers.syntax import (
     used_names,
     without,
 )
+from sandbox.interpreter import PACKAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES = (*_FUNCTIONS, ast.ClassDef, ast.Lambda)
-_LEFT_OUT = (
-    r"(?m)^[ \t]++#[ \t]*+(?:\.{3}|\u2026|(?:the\s+)?(?:rest|remainder)\s+of\s+(?:the\s+|your\s+)?(?:code|function"
-    r"|logic|implementation|body)\b|(?:the\s+)?(?:remaining|existing|previous|original|your)\s+(?:code|logic|implementation"
-    r"|body)\b|(?:the\s+)?(?:rest|everything\s+else)\b[^\n]{0,20}\b(?:same|unchanged|as\s+before|omitted)\b)"
+# A comment that stands for code: it names a part and says no more, or that it is the same.
+_SAME = r"\b(?:same|unchanged|as\s+(?:before|above)|omitted)\b"
+_PART = (
+    r"(?:the\s+|your\s+)?(?:(?:rest|remainder)\s+of\s+(?:the\s+|your\s+)?|(?:remaining|existing|previous|original)\s+)"
+    r"(?:code|function|logic|implementation|body)\b"
 )
+_LEFT_OUT = (
+    rf"(?mi)^[ \t]++#[ \t]*+(?:(?:\.{{3}}|\u2026)(?:\W*$|[^\n]{{0,40}}(?:\brest\b|\bexisting\b|{_SAME}))"
+    rf"|{_PART}(?:(?:\s+(?:goes|stays|continues|follows))?(?:\s+here)?\W*$|[^\n]{{0,40}}{_SAME})"
+    rf"|(?:the\s+)?(?:rest|everything\s+else)\b[^\n]{{0,20}}{_SAME})"
+)
+_INSTALLED = {*sys.stdlib_module_names, *(name.replace("-", "_") for name in PACKAGES)}
 _MOST_PARTS = 5  # the last ones of those that are corrected
 
 
 def without_own_imports(code: str, others: Iterable[str]) -> str:
-    """The code without imports from what are other pieces of the same answer: of names that one of them defines."""
+    """The code without imports from what are other pieces of the same answer: of names that one of them defines. What
+    the sandbox has is imported from there, whatever a piece says for those who have it not.
+    """
     tree = syntax_tree(code)
     found = [node for node in tree.body if isinstance(node, ast.ImportFrom)] if tree is not None else []
     foreign = [
-        node
-        for node in found
-        if node.level or (node.module or "").partition(".")[0] not in sys.stdlib_module_names
+        node for node in found if node.level or (node.module or "").partition(".")[0] not in _INSTALLED
     ]
     if tree is None or not foreign:
         return code
     trees = [other for other in map(syntax_tree, others) if other is not None]
-    there = {
-        name for other in trees for node in other.body if not _is_import(node) for name in bound_names(node)
-    }
+    there = {name for other in trees for name in _bound(other, imported=False) - _bound(other, imported=True)}
     own = [node for node in foreign if all(each.name in there and each.asname is None for each in node.names)]
     return without(code, own) if own else code
+
+
+def _bound(tree: ast.Module, *, imported: bool) -> set[str]:
+    return {name for node in tree.body if _is_import(node) is imported for name in bound_names(node)}
 
 
 class Definition(enum.IntEnum):
@@ -126,7 +136,9 @@ def comes_to_result(tree: ast.Module, name: str) -> bool:
 
 
 def leaves_out(code: str, tree: ast.Module, name: str) -> bool:
-    """Whether a function of that name is an excerpt: `...` or a comment stands for a part of it."""
+    """Whether a function of that name is an excerpt: `...` stands for a part of it, or a comment does and it may end
+    without a result. A function that is whole may have comments on what was there before.
+    """
     last = next(
         (node for node in reversed(tree.body) if isinstance(node, _FUNCTIONS) and node.name == name), None
     )
@@ -135,7 +147,26 @@ def leaves_out(code: str, tree: ast.Module, name: str) -> bool:
     body = [node.value for node in last.body if isinstance(node, ast.Expr)]
     elided = any(isinstance(value, ast.Constant) and value.value is ... for value in body)
     behind = "\n".join(code.split("\n")[last.lineno :])
-    return elided or re.search(_LEFT_OUT, behind) is not None
+    return elided or (not _ends(last.body) and re.search(_LEFT_OUT, behind) is not None)
+
+
+def _ends(body: Sequence[ast.stmt]) -> bool:
+    """Whether no way leads through these statements to what follows them."""
+    last = body[-1] if body else None
+    if isinstance(last, ast.If):
+        return _ends(last.body) and _ends(last.orelse)
+    if isinstance(last, ast.Try):
+        ways = [last.orelse or last.body, *(handler.body for handler in last.handlers)]
+        return _ends(last.finalbody) or all(map(_ends, ways))
+    if isinstance(last, ast.Match):
+        return all(_ends(case.body) for case in last.cases)
+    if isinstance(last, ast.While):
+        return isinstance(last.test, ast.Constant) and bool(last.test.value)
+    if isinstance(last, (ast.With, ast.AsyncWith)):
+        return _ends(last.body)
+    if isinstance(last, (ast.For, ast.AsyncFor)):
+        return _ends(last.orelse)
+    return isinstance(last, (ast.Return, ast.Raise))
 
 
 def is_body(tree: ast.Module) -> bool:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from evaluation.answers.syntax import bound_names, free_names, syntax_tree, used_names, without
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, *_IMPORTS)
 _SHOWING = {
     "print", "input", "check", "doctest.testmod", "unittest.main", "exit", "quit", "sys.exit",
 }  # fmt: skip
+_MAKERS = {"partial", "lru_cache", "cache", "wraps", "update_wrapper"}  # of functions
 _READING = {"sys.stdin", "sys.argv"}
 
 
@@ -70,11 +71,12 @@ def _examples(tree: ast.Module, entry_point: str, *, is_part: bool) -> list[ast.
                 for used in used_names(node):
                     using.setdefault(used, set()).add(name)
     calling, needed = _closure(entry_point, using), _closure(entry_point, helping)
+    makes_it = any(_makes_function(node, entry_point) for node in tree.body)
     found: list[ast.stmt] = []
     left_out: set[str] = set()
     for node in tree.body:
         bound = set(bound_names(node))
-        if bound & needed and not _shows_result(node, entry_point):
+        if bound & needed and (makes_it or not _shows_result(node, entry_point)):
             continue
         if isinstance(node, _DEFINITIONS):
             is_example = not is_part and _is_foreign(node)
@@ -107,6 +109,47 @@ def _shows_result(node: ast.stmt, entry_point: str) -> bool:
     """Whether it gives the name of the function to what the function returns: `total = total([1, 2])`."""
     value = node.value if isinstance(node, ast.Assign) else None
     return isinstance(value, ast.Call) and bool(value.args) and _dotted(value.func) == entry_point
+
+
+def _makes_function(node: ast.stmt, name: str) -> bool:
+    """Whether it defines a function of that name that returns another, made in it: `total = total(5)` is no example."""
+    if isinstance(node, ast.Assign):
+        return name in bound_names(node) and isinstance(getattr(node.value, "body", None), ast.Lambda)
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or node.name != name:
+        return False
+    inside = [inner for inner in ast.walk(node) if inner is not node]
+    made = {
+        inner.name for inner in inside if isinstance(inner, _DEFINITIONS) and not isinstance(inner, _IMPORTS)
+    }
+    made |= {
+        bound
+        for inner in inside
+        if isinstance(inner, ast.Assign) and isinstance(inner.value, ast.Lambda)
+        for bound in bound_names(inner)
+    }
+    given = (inner.value for inner in _own(node) if isinstance(inner, ast.Return))
+    return any(_gives_function(value, made) for value in given if value is not None)
+
+
+def _own(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:
+    """The nodes of a function, without those of what it defines."""
+    waiting: list[ast.AST] = [*function.body]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, (*_DEFINITIONS, ast.Lambda)):
+            waiting += ast.iter_child_nodes(node)
+
+
+def _gives_function(value: ast.expr, made: set[str]) -> bool:
+    if isinstance(value, ast.IfExp):
+        return _gives_function(value.body, made) or _gives_function(value.orelse, made)
+    if isinstance(value, ast.Call):  # `partial(inner, 1)`, `lru_cache(None)(inner)`
+        if isinstance(value.func, ast.Call) and not any(_gives_function(each, made) for each in value.args):
+            return False
+        maker = value.func.func if isinstance(value.func, ast.Call) else value.func
+        return _dotted(maker).rpartition(".")[2] in _MAKERS
+    return isinstance(value, ast.Lambda) or (isinstance(value, ast.Name) and value.id in made)
 
 
 def _is_foreign(node: ast.stmt) -> bool:

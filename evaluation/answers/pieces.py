@@ -73,14 +73,19 @@ _TYPOGRAPHIC = str.maketrans(
 _LONGEST_LEAD = 120
 _WARNS = re.compile(
     r"\W*(?:\d\W+)?(?:(?:avoid|do\s+not|don['\u2019]t|never)\s+(?:(?:do|write|use|call|code|implement)\s+)?"
-    r"(?:this|it|that|something\s+like|code\s+like|the\s+following)\b"
+    r"(?:(?:something|code)\s+like\s+)?(?:this|it|that|the\s+following)(?:\s+(?:way|approach|version|pattern|code))?\W*$"
     r"|(?:(?:an?|the|this\s+is\s+an?)\s+)?(?:(?:common|typical|frequent)\s+(?:mistakes?|errors?)|(?:common\s+)?pitfalls?|anti-?patterns?)\b"
-    r"(?=.*:\W*$|\W*$)"
+    r"(?:\s*\([^()]*\))?(?:\s+(?:to\s+avoid|(?:is|are|would\s+be)(?:\s+(?:this|the\s+following|to\s+(?:write|use|do)\b[^.,;]*))?)"
+    r"|[^\w\s]*:[^.;!?]*)?\W*$"
     r"|(?:(?:an?|the|this\s+is\s+an?)\s+)?(?:incorrect|wrong|buggy|broken|bad|faulty|flawed)\b"
     r"(?:\s+(?:version|approach|code|way|solution|implementation|example|attempt|one|answer|variant))?(?:\s*\([^()]*\))?\W*$)",
     re.IGNORECASE,
 )
-_WARNS_HAN = re.compile(r"\W*(?:错误|不正确|不推荐|反面)(?:的)?(?:示例|写法|代码|做法|版本|例子)\W*$")
+# Such a line is over what follows where it ends so or is a heading: `Wrong.` speaks of what stands above.
+_LABELS = re.compile(r"\s*+#|\s*+(?:\*\*|__|\u274c|\u2717|\u2718|\u26a0|\U0001f6ab|\d)[^.!?]*$|.*:[^\w.!?]*$")
+_WARNS_HAN = re.compile(
+    r"\W*(?:错误|不正确|不推荐|反面)(?:的)?(?:示例|写法|代码|做法|版本|例子)[^\w.!\u3002\uff01]*$"
+)
 _MENDS = re.compile(
     r"\b(?:fix\w*|correct(?:ed|ion|ly)?|right|instead|use:|so|now|replace\w*|solution)\b", re.IGNORECASE
 )
@@ -207,7 +212,7 @@ def _is_warned_of(lead: str) -> bool:
     """Whether the line before a block says that it is what not to write."""
     if len(lead) >= _LONGEST_LEAD or _MENDS.search(lead):
         return False
-    return bool(_WARNS.match(lead) or _WARNS_HAN.match(lead))
+    return bool((_LABELS.match(lead) and _WARNS.match(lead)) or _WARNS_HAN.match(lead))
 
 
 def _written(commands: str) -> str:

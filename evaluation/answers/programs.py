@@ -36,13 +36,16 @@ _LONGEST = 10_000  # characters of such a piece
 _STARTS = 3  # lines of a piece where a program may begin behind prose
 _DEFINING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 _PRINTS = re.compile(r"\bprint\b|\bstdout\b|\bos\.write\b")
-# A test of a program; not a line for one's own tries, behind `if DEBUG:`.
+# A test of a program; not a line for one's own tries, behind `if DEBUG:`, nor one that reads all input at once, as
+# `sys.stdin = io.StringIO(sys.stdin.read())`, or keeps what was read before.
 _FEEDS = re.compile(
-    r"(?:\A|^(?![ \t]*+(?:el)?if\b)[^\n]*+\n)[ \t]*+(?:sys\.)?stdin\s*+=\s*+(?:io\.)?(?:StringIO|BytesIO)"
+    r"(?:\A|^(?![ \t]*+(?:el)?if\b)[^\n]*+\n)[ \t]*+(?:sys\.)?stdin\s*+=\s*+(?:io\.)?(?:StringIO|BytesIO)\b"
+    r"(?!\(\s*+[^\n]{0,200}(?:\bstdin\b|\bos\.read\b|\binput\(|\bopen\(\s*+(?:0|['\"]/dev/stdin)))(?:\(\s*+(?P<given>\w++)\s*\))?"
     r"|\b(?:setattr|patch)\([^\n]{0,80}stdin|\bsubprocess\.(?:run|Popen|check_output)\("
     r"|^[ \t]*+(?:import|from)[ \t]++(?:unittest|pytest)\b",
     re.MULTILINE,
 )
+_MOST_FEEDS = 5
 READS = re.compile(
     r"(?<!['\"/])\binput\b(?! *=[^=]|\.\w)|\bstdin\b|\bfileinput\b|\bos\.read\b|\bopen\(\s*+(?:0|['\"]/dev/stdin)"
 )
@@ -86,9 +89,9 @@ def program_from_chat(text: str) -> str:
     found = [_candidate(piece, at, cut=at >= cut_from) for at, piece in enumerate(python)]
     codes = [each.code for each in found]
     best = max(found, default=None)
-    if best is not None and (own := without_own_imports(best.code, codes)) != best.code:
-        modules = [_as_module(each) for each in codes if each is not best.code]
-        return without_remarks(_completed(own, modules))
+    others = [each for each in codes if best is not None and each != best.code]
+    if best is not None and (own := without_own_imports(best.code, others)) != best.code:
+        return without_remarks(_completed(own, [_as_module(each) for each in others]))
     if best is None or not (best.rank.is_whole and best.rank.reads_and_prints):
         if hidden := _hidden(text, codes):
             return without_remarks(hidden)
@@ -189,10 +192,20 @@ def _rank(code: str) -> _Rank:
     prints = _PRINTS.search(code) is not None
     return _Rank(
         parses=tree is not None and bool(tree.body),
-        reads_and_prints=prints and READS.search(code) is not None and _FEEDS.search(code) is None,
+        reads_and_prints=prints and READS.search(code) is not None and not _is_fed(code),
         is_whole=tree is not None and not missing_names(tree),
         prints=prints,
     )
+
+
+def _is_fed(code: str) -> bool:
+    """Whether it is a test that gives a program its input."""
+    for found in itertools.islice(_FEEDS.finditer(code), _MOST_FEEDS):
+        name = found["given"] or ""
+        kept = rf"(?m)^[ \t]*+{re.escape(name)}[ \t]*+=[^\n]*"
+        if not name or not any(READS.search(line[0]) for line in re.finditer(kept, code)):
+            return True
+    return False
 
 
 def program_from_completion(text: str) -> str:

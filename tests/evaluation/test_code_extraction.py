@@ -241,3 +241,18 @@ def test_many_answers_at_once_can_be_parsed():
         gc.set_threshold(*before[0])
         sys.setswitchinterval(before[1])
     assert all("def total" in code for code in found)
+
+
+@pytest.mark.parametrize("package", ["numpy", "scipy.linalg", "more_itertools"])
+def test_what_the_sandbox_has_is_not_replaced_by_a_substitute_for_who_has_it_not(package):
+    own = f"from {package} import dot\n\n\ndef total(xs):\n    return int(dot(xs, [1] * len(xs)))\n"
+    substitute = "def dot(a, b):\n    raise NotImplementedError\n"
+    answer = f"```python\n{own}```\nIf the package is not available:\n```python\n{substitute}```\n"
+    code = from_chat(answer, PROMPT, "total").code
+    assert f"from {package} import dot" in code
+    assert "NotImplementedError" not in code
+
+
+def test_a_function_from_another_file_of_the_answer_takes_the_place_of_its_import():
+    answer = "```python\ndef add(xs):\n    return sum(xs)\n```\n```python\nfrom adding import add\n\ndef total(xs):\n    return add(xs)\n```\n"
+    assert result(answer) == 3

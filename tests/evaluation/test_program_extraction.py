@@ -69,3 +69,17 @@ def test_of_two_whole_programs_the_last_counts():
 )
 def test_where_there_is_no_program_none_is_found(answer):
     assert not program_from_chat(answer).strip()
+
+
+@pytest.mark.parametrize("package", ["numpy", "geometry"])
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_name_that_a_program_imports_and_binds_again_stays_imported(package, copies):
+    program = (
+        f"from {package} import array\narray = array(list(map(int, input().split())))\nprint(array.sum())\n"
+    )
+    assert program_from_chat(f"```python\n{program}```\n" * copies) == program
+
+
+def test_a_long_list_of_tests_behind_a_program_is_not_the_program():
+    program = f"{PROGRAM}" + "data = '1 2'\nsys.stdin = io.StringIO(data)\n" * 5000
+    assert program_from_chat(f"{BLOCK}\n```python\n{program}```\n") == PROGRAM
