@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from decimal import Decimal
@@ -43,14 +44,22 @@ _BOX_TOKENS = re.compile(r"<\|begin_of_box\|>(.{0,200}?)<\|end_of_box\|>", re.DO
 _ANSWER_TAG = re.compile(
     r"[<\[]((?:final[_ -])?(?:answer|result))[>\]](.{0,400}?)[<\[]/\1[>\]]", re.IGNORECASE | re.DOTALL
 )
-_VALUE_KEY = re.compile(
-    r"([\"'](?:final_?)?(?:answer|result|solution)[\"']\s?:)\s*\{\s*[\"'](?:value|number|amount)[\"']\s?:",
-    re.IGNORECASE,
+# Of a JSON object: what is called the answer, else what is called the result.
+_ANSWER_KEYS = (
+    "finalanswer",
+    "correctanswer",
+    "answer",
+    "finalresult",
+    "overallresult",
+    "result",
+    "solution",
+    "final",
 )
-_NEXT_KEY = re.compile(r",(?=\s*[\"'][\w -]{1,40}[\"']\s?:)")
-# Of JSON: what is called the answer, else what is called the result.
-_ANSWER_KEY = r"(?i)[\"'](?:final_?|correct_?)?answer[\"']\s?:"
-_RESULT_KEY = re.compile(r"[\"'](?:final_?|overall_?)?(?:result|solution|total)[\"']\s?:", re.IGNORECASE)
+_VALUE_KEYS = ("value", "number", "amount")
+_OBJECT_LINE = re.compile(r"^\{", re.MULTILINE)
+_OTHER_FENCE = re.compile(r"```(?!json\b)[ \t]*+\w[^\n]*+\n\Z", re.IGNORECASE)
+_STATEMENT = re.compile(r"\banswer\b|\bboxed\b|####", re.IGNORECASE)
+_AS_WRITTEN = json.JSONDecoder(parse_int=str, parse_float=str)
 _FRACTION = re.compile(r"\\[dt]?frac\s*+(?:\{\s*+(\d{1,18})\s*+\}\s*+\{\s*+(\d{1,18})\s*+\}|(\d)\s*+(\d))")
 _MIXED = re.compile(r"(?<![\d./])(\d{1,6}) {1,3}(\d{1,4})/([1-9]\d{0,3})(?![\d/])")  # 2 1/2
 _VULGAR = re.compile("(?:(?<![\\d./])(\\d{1,6}) ?)?([\u00bc-\u00be\u2150-\u215e])")
@@ -96,9 +105,7 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
     text = _STRUCK.sub(" ", text)
     text = _BOX_TOKENS.sub(lambda found: f" boxed: {found[1]}; ", text)
     text = _ANSWER_TAG.sub(lambda found: f" boxed: {found[2]}; ", text)
-    text = _NEXT_KEY.sub(";", _VALUE_KEY.sub(r"\1 ", text))
-    if not re.search(_ANSWER_KEY, text):
-        text = _RESULT_KEY.sub(" answer: ", text)
+    text = _result_of_object(text)
     text = re.sub(r"\b(i|e)\.\s?(e|g)\.", r"\1\2", text)  # no end of a sentence
     text = re.sub(r"\b(incl|excl|approx|avg|est|vs)\.(?=\s?[a-z\d])", r"\1", text, flags=re.IGNORECASE)
     text = _BULLET.sub("", text)
@@ -136,6 +143,29 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
     text = re.sub(r"\\[A-Za-z]++|\\.|[$€£¥₹`\[\]{}\"“”]|\*\*++|__++", " ", text)
     text = re.sub(rf"[{_SPACES}]", " ", text)
     return _NEGATIVE.sub("-", text)
+
+
+def _result_of_object(text: str) -> str:
+    """With `answer: 18` instead of a JSON object that ends an answer, where one key of it, and nothing else, states it.
+
+    One in front of the solution, or in a program, is no answer, nor is a value that is a solution itself.
+    """
+    starts = [found.start() for found in _OBJECT_LINE.finditer(text)]
+    if not starts or _OTHER_FENCE.search(text, 0, starts[-1]) or _STATEMENT.search(text, 0, starts[-1]):
+        return text
+    try:
+        made, end = _AS_WRITTEN.raw_decode(text, starts[-1])
+        named = {re.sub(r"[_ ]", "", key.lower()): found for key, found in made.items()}
+        said = named.pop(next((key for key in _ANSWER_KEYS if key in named), ""), None)
+        stated_beside = _STATEMENT.search(str(named)) or re.search(r"\w", text[end:])
+    except (ValueError, RecursionError):
+        return text
+    if isinstance(said, dict):
+        said = next((said[key] for key in _VALUE_KEYS if key in said), None)
+    if stated_beside or not isinstance(said, str):
+        return text
+    is_one = len(NUMBER.findall(_GROUPED.sub("1", said))) == 1
+    return f"{text[: starts[-1]]} answer: {said}\n" if is_one else text
 
 
 def _vulgar(found: re.Match[str]) -> str:

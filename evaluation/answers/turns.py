@@ -5,10 +5,14 @@ from __future__ import annotations
 import functools
 import re
 
-# A further question, of the kind that was asked.
+# A further question, of the kind that was asked. `Problem:` may be one that a model finds in its answer, and `Next
+# question:` one that it asks itself on the way: only a paragraph that asks, and what is set apart, is a further one.
 NEXT_QUESTION = re.compile(
-    r"^[\W_]{0,6}(?:(?:(?:Next|New)\s+)?[Qq]uestion(?:\s+\d+)?\s*[:.]|Q\d*\s*[:.]|(?:User|Human|Problem)\s*:"
-    r"|Given the following problem\b|The following are multiple choice)",
+    r"^[\W_]{0,6}(?:Question(?:\s+\d+)?\s*[:.]|Q\d*\s*[:.]|(?:User|Human)\s*:"
+    r"|Given the following problem, reason and\b|The following are multiple choice)"
+    r"|^[ \t]*\n[^\w\n]{0,6}Problem\s*:(?!\W*(?i:did|do|does|is|are|was|were|has|have|can|should|what\s+if)\b)"
+    r"(?=(?:[^\n]{1,600}\n){0,4}?[^\n]{0,600}\?[*_ \t]*$)"
+    r"|^[ \t]*[-*_]{3,9}\s{1,4}[^\w\n]{0,6}(?:Next|New)\s+[Qq]uestion\s*[:.]",
     re.MULTILINE,
 )
 _ENDS = (
@@ -34,10 +38,14 @@ _WORDS = ("Instruction:", "\nUser:", "\nHuman:", "\nUSER:", "\nHUMAN:")
 
 def has_answered(before: str, mark: str) -> bool:
     """Whether a further question follows a result, and not what is given. mark: what begins the question; of those with
-    numbers each may be a part of the first.
+    numbers each may be a part of the first, and so may what a model asks itself on the way.
     """
     answered, given = _words_of_results()
-    return not re.search(r"\d", mark) and bool(answered.search(before)) and not given.search(before)
+    return (
+        not re.search(r"\d|\b(?:Next|New|Problem)\b", mark)
+        and bool(answered.search(before))
+        and not given.search(before)
+    )
 
 
 def own_turn(text: str) -> str:
