@@ -30,7 +30,7 @@ _PART = (
     r"(?:code|function|logic|implementation|body)\b"
 )
 _LEFT_OUT = (
-    rf"(?mi)^[ \t]++#[ \t]*+(?:(?:\.{{3}}|\u2026)(?:\W*$|[^\n]{{0,40}}(?:\brest\b|\bexisting\b|{_SAME}))"
+    rf"(?mi)^[ \t]++#[ \t]*+[(\[<]?(?:(?:\.{{3}}|\u2026)(?:\W*$|[^\n]{{0,40}}(?:\brest\b|\bexisting\b|{_SAME}))"
     rf"|{_PART}(?:(?:\s+(?:goes|stays|continues|follows))?(?:\s+here)?\W*$|[^\n]{{0,40}}{_SAME})"
     rf"|(?:the\s+)?(?:rest|everything\s+else)\b[^\n]{{0,20}}{_SAME})"
 )

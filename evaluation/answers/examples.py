@@ -118,17 +118,13 @@ def _makes_function(node: ast.stmt, name: str) -> bool:
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or node.name != name:
         return False
     inside = [inner for inner in ast.walk(node) if inner is not node]
-    made = {
-        inner.name for inner in inside if isinstance(inner, _DEFINITIONS) and not isinstance(inner, _IMPORTS)
-    }
-    made |= {
-        bound
-        for inner in inside
-        if isinstance(inner, ast.Assign) and isinstance(inner.value, ast.Lambda)
-        for bound in bound_names(inner)
-    }
+    objects = {inner.name for inner in inside if isinstance(inner, ast.ClassDef)}  # such as can be called
+    made = {inner.name for inner in inside if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    for inner in inside:
+        if isinstance(inner, ast.Assign) and _gives_function(inner.value, made, objects):
+            made |= set(bound_names(inner))
     given = (inner.value for inner in _own(node) if isinstance(inner, ast.Return))
-    return any(_gives_function(value, made) for value in given if value is not None)
+    return any(_gives_function(value, made, objects) for value in given if value is not None)
 
 
 def _own(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:
@@ -141,11 +137,15 @@ def _own(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:
             waiting += ast.iter_child_nodes(node)
 
 
-def _gives_function(value: ast.expr, made: set[str]) -> bool:
+def _gives_function(value: ast.expr, made: set[str], objects: set[str]) -> bool:
     if isinstance(value, ast.IfExp):
-        return _gives_function(value.body, made) or _gives_function(value.orelse, made)
+        return _gives_function(value.body, made, objects) or _gives_function(value.orelse, made, objects)
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in objects:
+        return True
     if isinstance(value, ast.Call):  # `partial(inner, 1)`, `lru_cache(None)(inner)`
-        if isinstance(value.func, ast.Call) and not any(_gives_function(each, made) for each in value.args):
+        if isinstance(value.func, ast.Call) and not any(
+            _gives_function(each, made, objects) for each in value.args
+        ):
             return False
         maker = value.func.func if isinstance(value.func, ast.Call) else value.func
         return _dotted(maker).rpartition(".")[2] in _MAKERS

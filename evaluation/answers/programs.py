@@ -40,7 +40,7 @@ _PRINTS = re.compile(r"\bprint\b|\bstdout\b|\bos\.write\b")
 # `sys.stdin = io.StringIO(sys.stdin.read())`, or keeps what was read before.
 _FEEDS = re.compile(
     r"(?:\A|^(?![ \t]*+(?:el)?if\b)[^\n]*+\n)[ \t]*+(?:sys\.)?stdin\s*+=\s*+(?:io\.)?(?:StringIO|BytesIO)\b"
-    r"(?!\(\s*+[^\n]{0,200}(?:\bstdin\b|\bos\.read\b|\binput\(|\bopen\(\s*+(?:0|['\"]/dev/stdin)))(?:\(\s*+(?P<given>\w++)\s*\))?"
+    r"(?!\(\s*+[^\n]{0,200}(?:\bstdin\b|\bos\.read\b|\binput\(|\bopen\(\s*+(?:0|['\"]/dev/stdin)))(?:\(\s*+(?P<given>[A-Za-z_]\w*+)(?!['\"]))?"
     r"|\b(?:setattr|patch)\([^\n]{0,80}stdin|\bsubprocess\.(?:run|Popen|check_output)\("
     r"|^[ \t]*+(?:import|from)[ \t]++(?:unittest|pytest)\b",
     re.MULTILINE,
@@ -202,7 +202,7 @@ def _is_fed(code: str) -> bool:
     """Whether it is a test that gives a program its input."""
     for found in itertools.islice(_FEEDS.finditer(code), _MOST_FEEDS):
         name = found["given"] or ""
-        kept = rf"(?m)^[ \t]*+{re.escape(name)}[ \t]*+=[^\n]*"
+        kept = rf"(?m)^[ \t]*+(?:{name}[ \t]*+=|with\b[^\n]{{0,200}}\bas[ \t]++{name}\b)[^\n]*"
         if not name or not any(READS.search(line[0]) for line in re.finditer(kept, code)):
             return True
     return False
