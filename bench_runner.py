@@ -253,7 +253,7 @@ def main() -> None:
     from results.leaving import leave
 
     try:
-        _follow_command_line()
+        follow_command_line()
     except SystemExit as ended:
         if isinstance(ended.code, str) or _others_are_at_work():
             raise
@@ -264,8 +264,10 @@ def _others_are_at_work() -> bool:
     return any(not each.daemon for each in threading.enumerate() if each is not threading.main_thread())
 
 
-def _follow_command_line() -> None:
-    """Raises SystemExit. Turns each Reported exception into a message and an exit code."""
+def follow_command_line() -> None:
+    """Do what the command line says; return, or raise SystemExit. Each Reported exception becomes a message and an exit
+    code.
+    """
     from commands.standard_streams import prepare_streams
     from processes.signals import Interruptions
     from results.errors import BenchError, Interrupted

@@ -90,7 +90,7 @@ def at(step):
         return trace
     sys.settrace(trace)
     try:
-        bench_runner.main()
+        bench_runner.follow_command_line()
     finally:
         sys.settrace(None)
         if left > 0:

@@ -36,7 +36,7 @@ def run(words: list[str]) -> tuple[int, str, str]:
 
 def _main() -> int:
     try:
-        bench_runner.main()
+        bench_runner.follow_command_line()
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:  # noqa: BLE001 - a traceback is what the test looks for

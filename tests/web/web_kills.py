@@ -53,7 +53,7 @@ for line in sys.stdin:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         sys.argv[1:] = json.loads(line)
         try:
-            bench_runner.main()
+            bench_runner.follow_command_line()
         finally:
             print("ended", flush=True)
             os._exit(0)
