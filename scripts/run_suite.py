@@ -97,15 +97,13 @@ async def _main(arguments: Arguments, events: Events) -> None:
 
 def _with_room(arguments: Arguments, file: SuiteFile) -> Arguments:
     """With a limit of answers that is large enough for all tasks, where none was asked for."""
-    import dataclasses
-
-    import msgspec
+    from msgspec.structs import replace
 
     sampling = arguments.sampling
     most = max((task.max_tokens or 0 for task in file.suite.tasks.values()), default=0)
     if "max_tokens" in sampling.given or most <= sampling.max_tokens:
         return arguments
-    return dataclasses.replace(arguments, sampling=msgspec.structs.replace(sampling, max_tokens=most))
+    return replace(arguments, sampling=replace(sampling, max_tokens=most))
 
 
 class _Way:
