@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from results import __version__
-
-ROOT = Path(__file__).resolve().parent.parent
+from runner.script import ROOT
 
 
 def host_facts() -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from results.errors import UsageError
 from results.plain_text import plain
-from runner.host import COMMIT_VARIABLE, ROOT, harness_facts
+from runner.host import COMMIT_VARIABLE, harness_facts
+from runner.script import ROOT
 
 if TYPE_CHECKING:
     from engines.modal.settings import Settings

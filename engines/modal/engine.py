@@ -29,7 +29,7 @@ from results.durable import explained, replace_file
 from results.errors import BenchError, ResultsError, UsageError
 from results.files import read_file, user_path
 from results.plain_text import plain
-from runner.host import ROOT
+from runner.script import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

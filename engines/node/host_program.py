@@ -30,7 +30,8 @@ from processes import process as processes
 from results.durable import write_at
 from results.errors import BenchError
 from results.files import open_to_append, user_path
-from runner.host import ROOT, harness_facts
+from runner.host import harness_facts
+from runner.script import ROOT
 from telemetry.devices import usable_gpus
 from telemetry.visibility import showing_only
 

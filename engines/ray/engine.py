@@ -20,7 +20,7 @@ from engines.ray.messages import Began, Do, Ended, Failed, Look, Looked, Nodes, 
 from engines.ray.stored import Kept, handle
 from results.errors import UsageError
 from results.extras import install_command
-from runner.host import ROOT
+from runner.script import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -23,7 +23,7 @@ from processes.readable import readable
 from results.errors import BenchError, ResultsError
 from results.files import read_file
 from results.plain_text import tail
-from runner.host import ROOT
+from runner.script import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

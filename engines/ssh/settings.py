@@ -14,7 +14,7 @@ from documents.reading import read_file, read_text
 from documents.typed import TypedReader
 from results.errors import UsageError
 from results.files import user_path
-from runner.host import ROOT
+from runner.script import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
