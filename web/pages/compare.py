@@ -16,6 +16,7 @@ from results.store.run_store import RunQuery
 from results.views.composites.pair_text import composite_pair_facts
 from results.views.divergence_text import divergence_rows
 from results.views.sentences.pair_words import comparison_words
+from results.views.sentences.run_names import unique_names
 from web.access.caller import may
 from web.access.role import Role
 from web.errors import ApiError
@@ -93,11 +94,7 @@ def _fields(services: Services, there: Sequence[RunRow]) -> tuple[Filter, ...]:
 
 def called(rows: Sequence[RunRow]) -> dict[str, str]:
     """A name of each run that no other of them has: its label, else its model, with the end of its id where needed."""
-    names = {row.run_id: row.label or row.model for row in rows}
-    taken: dict[str, int] = {}
-    for name in names.values():
-        taken[name] = taken.get(name, 0) + 1
-    return {run_id: name if taken[name] == 1 else f"{name} ({run_id[-4:]})" for run_id, name in names.items()}
+    return unique_names({row.run_id: row.label or row.model for row in rows})
 
 
 def _links(rows: Sequence[RunRow]) -> list[tuple[str, str, str]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from results.prompts.optimisation import optimisation_of
 from results.views.searches.prompt_text import kept_prompt, prompt_lines
 from results.views.searches.text import search_cells, search_rows
+from results.views.sentences.run_names import unique_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,8 +56,5 @@ def found_prompts(runs: Sequence[tuple[RunFolder, RunRecord]]) -> tuple[FoundPro
                 prompt=tuple(prompt_lines(kept_prompt(folder.path, end).prompt)),
             )
         )
-    taken = Counter(each.name for each in found)
-    return tuple(
-        each if taken[each.name] == 1 else replace(each, name=f"{each.name} ({each.run_id[-4:]})")
-        for each in found
-    )
+    names = unique_names({each.run_id: each.name for each in found})
+    return tuple(replace(each, name=names[each.run_id]) for each in found)

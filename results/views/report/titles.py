@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections import Counter
 from typing import TYPE_CHECKING
+
+from results.views.sentences.run_names import add_where_shared, unique_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,17 +87,9 @@ def row_names(table: Table) -> dict[str, str]:
     names = {
         row.record.run_id: row.quantization if by_quantization else row.record.model for row in table.rows
     }
-    _distinguish(names, {row.record.run_id: _settings_text(row) for row in table.rows})
-    _distinguish(names, {run_id: f"({run_id[-4:]})" for run_id in names})
-    return names
-
-
-def _distinguish(names: dict[str, str], more: dict[str, str]) -> None:
-    """Add to each name that several runs have."""
-    taken = Counter(names.values())
-    for run_id, name in names.items():
-        if taken[name] > 1:
-            names[run_id] = f"{name} {more[run_id]}".strip()
+    return unique_names(
+        add_where_shared(names, {row.record.run_id: _settings_text(row) for row in table.rows})
+    )
 
 
 def _settings_text(row: Row) -> str:
