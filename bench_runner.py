@@ -37,7 +37,7 @@ if sys.argv[0].endswith(("bench_runner.py", "bench-runner")):  # not when anothe
         if _signal.getsignal(_number) != _signal.SIG_IGN:
             _signal.signal(_number, _leave)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _ENDING)
-    gc.set_threshold(50_000, 20, 20)  # as in scripts/__init__.py
+    gc.set_threshold(100_000, 20, 20)  # as in scripts/__init__.py
     if sys.flags.no_site:  # loading site takes longest, so it comes after the signal handlers
         import site
 
