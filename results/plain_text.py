@@ -16,10 +16,8 @@ _HIDDEN = (
     "\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_WANTED = re.compile(
-    f"(?<=[{_EMOJI}])\u200d(?=[{_EMOJI}])|(?<=[{_SHAPED}])[\u200c\u200d](?=[{_SHAPED}])|([{_HIDDEN}])"
-)
-_HALF = re.compile("[\ud800-\udfff]")
+# Most programs never meet such text, so this is compiled where it is used.
+_WANTED = f"(?<=[{_EMOJI}])\u200d(?=[{_EMOJI}])|(?<=[{_SHAPED}])[\u200c\u200d](?=[{_SHAPED}])|([{_HIDDEN}])"
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 _LINE_END = re.compile(r"\r\n|[\r\n]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -35,7 +33,7 @@ def plain(text: str) -> str:
     """Safe text in one line."""
     if text.isascii() and text.isprintable():
         return text
-    return _WANTED.sub(lambda match: match[0] if match[1] is None else _written_out(match[1]), text)
+    return re.sub(_WANTED, lambda match: match[0] if match[1] is None else _written_out(match[1]), text)
 
 
 def cell(text: str) -> str:
@@ -81,7 +79,7 @@ def in_unicode(text: str) -> str:
     r"""Text that UTF-8 can hold. A byte of a file's name that is not UTF-8 becomes \xff, which `user_path`
     understands.
     """
-    return _HALF.sub(lambda match: _written_out(match[0]), text)
+    return re.sub("[\ud800-\udfff]", lambda match: _written_out(match[0]), text)
 
 
 def _written_out(character: str) -> str:

@@ -34,14 +34,16 @@ _NAMES = {
     ),
     Ending.LIMIT: r"length|max|limit|truncat|incomplete|budget|^cut|n(?:um)?_predict",
 }
-_PATTERNS = [(ending, re.compile(pattern)) for ending, pattern in _NAMES.items()]
+_USUAL = {"": Ending.OWN, "stop": Ending.OWN, "length": Ending.LIMIT}  # which need no pattern
 _LONGEST_NAME = 100
 
 
 @functools.lru_cache(maxsize=64)
 def ending_of(finish_reason: str) -> Ending:
     """Of the name that stands in an answer; "" where there is none."""
+    if finish_reason in _USUAL:
+        return _USUAL[finish_reason]
     # One spelling: camelCase, SCREAMING, with blanks or hyphens.
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", finish_reason[:_LONGEST_NAME])
     name = re.sub(r"[^a-z]+", "_", name.lower()).strip("_")
-    return next((ending for ending, pattern in _PATTERNS if pattern.search(name)), Ending.OWN)
+    return next((ending for ending, pattern in _NAMES.items() if re.search(pattern, name)), Ending.OWN)

@@ -14,7 +14,7 @@ from evaluation.answers import letter_cues as cues
 from evaluation.answers.letter_elimination import left_over
 from evaluation.answers.letter_lists import in_bold, in_order_of, is_affirmed, likeliest, only
 from evaluation.answers.letter_text import plain_text, without_texts
-from evaluation.answers.turns import NEXT_QUESTION, before_conversation
+from evaluation.answers.turns import before_conversation, next_question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -133,7 +133,7 @@ def read_choice(text: str, letters: Sequence[str], choices: Sequence[str] = ()) 
     patterns = _patterns("".join(letters))
     text = before_conversation(text)
     plain = without_texts(plain_text(text, letters), letters, choices)
-    further = NEXT_QUESTION.search(plain, 1)
+    further = next_question().search(plain, 1)
     if further and (choice := _chosen(plain[: further.start()], patterns, letters)).letter:
         return choice
     asked = patterns.asked.search(plain, 1)

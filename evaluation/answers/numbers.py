@@ -13,7 +13,7 @@ from typing import NamedTuple
 from evaluation.answers.measures import main_number, mains
 from evaluation.answers.number_text import NUMBER, plain_numbers, value
 from evaluation.answers.number_words import number_in_words, only_number_in_words, reckoned_in_words
-from evaluation.answers.turns import NEXT_QUESTION, before_conversation, has_answered
+from evaluation.answers.turns import before_conversation, has_answered, next_question
 
 _HEADING = re.compile(
     r"^[ \t]*+(?P<mark>#{1,6})[ \t]*+(?:(?:step|part)\b[ \t]*+\d{0,3}[.:)]?"
@@ -177,7 +177,7 @@ def final_number(text: str, *, magnitudes: bool = True) -> FinalNumber:
     text = before_conversation(text)
     plain = _without_headings(plain_numbers(text, magnitudes=magnitudes))
     plain = _NOT_MEANT.sub("", _AT_ONCE_CORRECTED.sub("", plain))
-    if asked := NEXT_QUESTION.search(plain, 1):
+    if asked := next_question().search(plain, 1):
         before = plain[: asked.start()]
         plain = before if _ALONE.fullmatch(before) or has_answered(before, asked[0]) else plain
     stated, stated_at, last_at, ends = None, 0, _last_outside(plain), len(plain)
@@ -192,7 +192,7 @@ def final_number(text: str, *, magnitudes: bool = True) -> FinalNumber:
         found = _result(clause[1])
         if found is None:
             continue
-        if stated is None and (further := NEXT_QUESTION.search(plain, clause.end())):
+        if stated is None and (further := next_question().search(plain, clause.end())):
             ends = further.start()
         stated, stated_at = found, clause.end()
     if stated is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import html
 import itertools
 import json
 import re
@@ -229,7 +228,7 @@ def _cleaned(code: str) -> str:
     """Code without what a page or a notebook made of it, where that keeps it from being parsed."""
     seen = code.translate(_UNSEEN)
     if _ENTITY.search(seen):
-        seen = html.unescape(seen)
+        seen = _unescaped(seen)
     seen = _without_numbers(_COMMAND.sub("", seen))
     if seen != code and syntax_tree(textwrap.dedent(code)) is not None:
         return code
@@ -294,6 +293,12 @@ _ELEMENTS = ("pre", "code", "parameter", "arg_value")
 _SPACE = r"(?:[|\uff5c]\w{1,20}[|\uff5c]|\w{1,20}:)?"
 
 
+def _unescaped(text: str) -> str:
+    import html  # few answers need its table
+
+    return html.unescape(text)
+
+
 def _in_html(text: str) -> list[Block]:
     """What stands in `<pre>` and, over several lines, in `<code>` or an argument of a tool call, and is code there."""
     if "<" not in text:
@@ -317,7 +322,7 @@ def _in_elements(text: str, begin_mark: str, end_mark: str) -> list[Block]:
         if "\n" in code:
             named = _ATTRIBUTE.search(marks)
             tag = language(named[1]) if named else ""
-            found.append(Block(tag, html.unescape(code).strip("\n") + "\n", closed=True))
+            found.append(Block(tag, _unescaped(code).strip("\n") + "\n", closed=True))
     return found
 
 

@@ -6,6 +6,7 @@ are left when a server drops special tokens from the text.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -220,45 +221,47 @@ def _places(hint: str, text: str) -> Iterator[int]:
         at = text.find(hint, at + 1)
 
 
-# What some put around the answer behind a thought: no part of the answer.
-WRAPPERS = tuple(
-    (re.compile(rf"\s*{opening}", re.IGNORECASE), re.compile(closing, re.IGNORECASE))
-    for opening, closing in (
-        *(
-            (f"<{name}>", f"</{name}>")
-            for name in (
-                "answer",
-                "response",
-                "output",
-                "final_answer",
-                "final",
-                "solution",
-                "result",
-                "conclusion",
-            )
-        ),
-        (r"<\|begin_of_solution\|>", r"<\|end_of_solution\|>"),
-        (r"<\|begin_of_box\|>", r"<\|end_of_box\|>"),
+@functools.cache
+def wrappers() -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
+    """What some put around the answer behind a thought, opening and closing: no part of the answer."""
+    return tuple(
+        (re.compile(rf"\s*{opening}", re.IGNORECASE), re.compile(closing, re.IGNORECASE))
+        for opening, closing in (
+            *(
+                (f"<{name}>", f"</{name}>")
+                for name in (
+                    "answer",
+                    "response",
+                    "output",
+                    "final_answer",
+                    "final",
+                    "solution",
+                    "result",
+                    "conclusion",
+                )
+            ),
+            (r"<\|begin_of_solution\|>", r"<\|end_of_solution\|>"),
+            (r"<\|begin_of_box\|>", r"<\|end_of_box\|>"),
+        )
     )
-)
 
-# How a thought reads, where it begins and anywhere. It decides only where an answer was cut before anything else could.
-BEGINS_THINKING = re.compile(
-    r"\W{0,20}(?:(?:okay|ok|alright|all right|right|so|well|hmm+|now|first)\b[,.!]?\s{1,4}){0,3}"
+
+# How a thought reads, where it begins and anywhere. It decides only where an answer was cut before anything else could,
+# and is compiled only there.
+BEGINS_THINKING = (
+    r"(?i)\W{0,20}(?:(?:okay|ok|alright|all right|right|so|well|hmm+|now|first)\b[,.!]?\s{1,4}){0,3}"
     r"(?:the (?:user|problem|question|task)\b.{0,20}\b(?:ask|want|say|need|give)"
     r"|(?:I|we)(?:['\u2019]re| are| am|['\u2019]m) (?:being )?(?:asked|given|trying|supposed|told)\b"
     r"|so I have this (?:problem|question|task)\b|thinking(?: process)?\b\W{1,6}\n"
     r"|嗯[,\uff0c\u3002]|(?:好的?[,\uff0c]\s?)?用户(?:问|想|要|需|让|给|的问题)"
     r"|(?:I|we) (?:need|have|must|should|want) to\b"
-    r"|let(?:['\u2019]s| us| me) (?:think|see|start|tackle|break|work|figure|analy[sz]e|recall|parse)\b)",
-    re.IGNORECASE,
+    r"|let(?:['\u2019]s| us| me) (?:think|see|start|tackle|break|work|figure|analy[sz]e|recall|parse)\b)"
 )
-DOUBTS = re.compile(
-    r"\bthe user (?:is |has )?(?:ask|want|need|said)"
+DOUBTS = (
+    r"(?i)\bthe user (?:is |has )?(?:ask|want|need|said)"
     r"|(?:^|[.!?\u2026\n][ \t]{0,4}|\b(?:but|oh|no|and),? )(?:wait|hold on)\b\s{0,2}(?:[,.:!?\u2026\u2014]|--)"
     r"|\bhmm+\b"
     r"|\blet me (?:think|re-?(?:think|check|read|consider|do|verify|write)|check|verify|double|trace)\b"
     r"|\bis (?:it|this|that) (?:right|correct)\?"
-    r"|\bactually,? (?:no|wait)\b",
-    re.IGNORECASE,
+    r"|\bactually,? (?:no|wait)\b"
 )

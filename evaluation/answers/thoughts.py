@@ -12,8 +12,8 @@ from evaluation.answers.thought_marks import (
     BEGINS_THINKING,
     DOUBTS,
     MARKS,
-    WRAPPERS,
     may_hold_marks,
+    wrappers,
 )
 from evaluation.answers.turns import own_turn, without_ends
 
@@ -123,9 +123,9 @@ def split_reasoning(text: str, reasoning: str = "", *, chat: bool = True) -> Spo
 def thinks_aloud(text: str) -> bool:
     """Whether a text without marks reads like a thought: where it was cut, it may be the beginning of one."""
     return bool(
-        BEGINS_THINKING.match(text[:_HEARD_CHARS].lstrip())
-        or DOUBTS.search(text[:_HEARD_CHARS])
-        or DOUBTS.search(text[-_HEARD_CHARS:])
+        re.match(BEGINS_THINKING, text[:_HEARD_CHARS].lstrip())
+        or re.search(DOUBTS, text[:_HEARD_CHARS])
+        or re.search(DOUBTS, text[-_HEARD_CHARS:])
     )
 
 
@@ -168,7 +168,7 @@ def _explained(text: str, end: re.Match[str], begin: int = 0) -> int:
 
 def _wrapped(text: str) -> str | None:
     """An answer that stands whole between its own marks."""
-    for opening, closing in WRAPPERS:
+    for opening, closing in wrappers():
         if (begin := opening.match(text)) and (end := closing.search(text, begin.end())):
             return text[begin.end() : end.start()]
     return None
@@ -184,7 +184,7 @@ def _joined(thoughts: list[str]) -> str:
 
 def _unwrapped(text: str, *, thought: bool) -> str:
     """Without what some models put around the answer behind a thought."""
-    for opening, closing in WRAPPERS if thought else ():
+    for opening, closing in wrappers() if thought else ():
         if found := opening.match(text):
             inner = text[found.end() :]
             ends = list(closing.finditer(inner))

@@ -5,16 +5,6 @@ from __future__ import annotations
 import functools
 import re
 
-# A further question, of the kind that was asked. `Problem:` may be one that a model finds in its answer, and `Next
-# question:` one that it asks itself on the way: only a paragraph that asks, and what is set apart, is a further one.
-NEXT_QUESTION = re.compile(
-    r"^[\W_]{0,6}(?:Question(?:\s+\d+)?\s*[:.]|Q\d*\s*[:.]|(?:User|Human)\s*:"
-    r"|Given the following problem, reason and\b|The following are multiple choice)"
-    r"|^[ \t]*\n[^\w\n]{0,6}Problem\s*:(?!\W*(?i:did|do|does|is|are|was|were|has|have|can|should|what\s+if)\b)"
-    r"(?=(?:[^\n]{1,600}\n){0,4}?[^\n]{0,600}\?[*_ \t]*$)"
-    r"|^[ \t]*[-*_]{3,9}\s{1,4}[^\w\n]{0,6}(?:Next|New)\s+[Qq]uestion\s*[:.]",
-    re.MULTILINE,
-)
 _ENDS = (
     "[END FINAL RESPONSE]",
     "<|close|>message<|sep|>",
@@ -34,6 +24,21 @@ _MOST_ENDS = 10
 _LONGEST_END = 50
 _HINTS = ("|>", "\uff5c>", "_of_turn>", "turn|", "[|", "</s>", "[e~[", "[EOS]", "<eos>")
 _WORDS = ("Instruction:", "\nUser:", "\nHuman:", "\nUSER:", "\nHUMAN:")
+
+
+@functools.cache
+def next_question() -> re.Pattern[str]:
+    """A further question, of the kind that was asked. `Problem:` may be one that a model finds in its answer, and `Next
+    question:` one that it asks itself on the way: only a paragraph that asks, and what is set apart, is a further one.
+    """
+    return re.compile(
+        r"^[\W_]{0,6}(?:Question(?:\s+\d+)?\s*[:.]|Q\d*\s*[:.]|(?:User|Human)\s*:"
+        r"|Given the following problem, reason and\b|The following are multiple choice)"
+        r"|^[ \t]*\n[^\w\n]{0,6}Problem\s*:(?!\W*(?i:did|do|does|is|are|was|were|has|have|can|should|what\s+if)\b)"
+        r"(?=(?:[^\n]{1,600}\n){0,4}?[^\n]{0,600}\?[*_ \t]*$)"
+        r"|^[ \t]*[-*_]{3,9}\s{1,4}[^\w\n]{0,6}(?:Next|New)\s+[Qq]uestion\s*[:.]",
+        re.MULTILINE,
+    )
 
 
 def has_answered(before: str, mark: str) -> bool:

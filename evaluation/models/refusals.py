@@ -11,24 +11,22 @@ from evaluation.models.replies import error_message, read_json
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-_BEFORE = re.compile(
+# Most servers refuse nothing, so these are compiled where they are used.
+_BEFORE = (
     r"\b(un(supported|recogni[sz]ed|known|expected)|extraneous|invalid|forbidden|field"
     r"|(does not|doesn't|do not|don't|cannot|can't|not) (support|accept|allow|take|have|use|permit|recogni[sz]e)\w*)"
-    r"\b[^.;\n]{0,200}$",
-    re.IGNORECASE,
+    r"\b[^.;\n]{0,200}$"
 )
-_AFTER = re.compile(
+_AFTER = (
     r"^[^.;\n]{0,60}?(\b(unsupported|unrecogni[sz]ed|unknown|deprecated|incompatible|out of range|too large|cannot"
     r"|can't|not (be )?(supported|permitted|allowed|recogni[sz]ed|enabled|available|compatible|valid)"
     r"|(does not|doesn't) support|must (not )?be|should be|is set but|greater than|less than|exceeds?)\b"
-    r"|extra inputs|cannot find field)",
-    re.IGNORECASE,
+    r"|extra inputs|cannot find field)"
 )
-_SUGGESTION = re.compile(r"\b(use|mean|meant|try|with|instead of)\W*$", re.IGNORECASE)
-_SYSTEM = re.compile(
+_SUGGESTION = r"\b(use|mean|meant|try|with|instead of)\W*$"
+_SYSTEM = (
     r"\b(system|developer) (role|message|prompt|instruction)s?\b[^.;\n]{0,40}\b(not|un)\W?(supported|enabled|allowed)"
-    r"|(does not|doesn't) support (the )?['\"`]?system\b",
-    re.IGNORECASE,
+    r"|(does not|doesn't) support (the )?['\"`]?system\b"
 )
 _READ_CHARS = 2000
 _MOST_PLACES = 10  # of one name: a server's words are not trusted to be few
@@ -55,7 +53,7 @@ def refused_parameters(raw: bytes, sent: Collection[str]) -> tuple[str, ...]:
 
 def refuses_system_prompt(raw: bytes) -> bool:
     """Whether the refusal is about the role `system`, which some chat templates don't have."""
-    return _SYSTEM.search(error_message(raw, limit=_READ_CHARS)) is not None
+    return _found(_SYSTEM, error_message(raw, limit=_READ_CHARS))
 
 
 def _names(text: str, sent: Collection[str]) -> Iterator[str]:
@@ -63,8 +61,12 @@ def _names(text: str, sent: Collection[str]) -> Iterator[str]:
         places = re.finditer(rf"(?<![\w.])['\"`\[]?\b{re.escape(name)}\b(\.\w[\w.]*\b)?['\"`\]]?", text)
         for found in itertools.islice(places, _MOST_PLACES):
             before, after = text[: found.start()][-_AROUND:], text[found.end() :][:_AROUND]
-            if not _SUGGESTION.search(before) and (_BEFORE.search(before) or _AFTER.search(after)):
+            if not _found(_SUGGESTION, before) and (_found(_BEFORE, before) or _found(_AFTER, after)):
                 yield name
+
+
+def _found(pattern: str, text: str) -> bool:
+    return re.search(pattern, text, re.IGNORECASE) is not None
 
 
 def _places(value: Any, depth: int = 0) -> Iterator[str]:
