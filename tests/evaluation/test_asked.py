@@ -10,7 +10,6 @@ import pytest
 
 from evaluation.benchmarks.human_eval.task import HumanEvalTask, load_data
 from evaluation.loop.checkpoint import Journal
-from evaluation.loop.grader import Grader
 from evaluation.loop.runner import Runner
 from evaluation.models.connection import build_connection_info
 from evaluation.models.prompt_style import choose_style
@@ -20,6 +19,8 @@ from results.errors import ServerError
 from tests.evaluation.probed_servers import ASK, STOPS, STYLES, message, says
 from tests.evaluation.running_servers import OPENER, scripted_server
 from tests.evaluation.thought_pairs import PAIRS, WORDS
+
+TIMEOUT_S = 5.0
 
 CASES = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "cases").glob("*.json")}
 
@@ -90,14 +91,6 @@ def test_a_wrong_key_ends_the_run(tmp_path):
 def test_a_thought_that_the_template_opened_is_known_from_the_probe(server):
     assert style_of(f"{server}/{path_of('a thought that ends in the longer probe')}").opens_thought
     assert not style_of(f"{server}/{path_of('reasoning')}").opens_thought
-
-
-@pytest.fixture(scope="module")
-def grader():
-    opened = Grader(level="auto", timeout_s=5.0)
-    opened.open()
-    yield opened
-    opened.close()
 
 
 def play(folder, url, grader, *, style=None, limit, **config):

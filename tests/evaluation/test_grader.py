@@ -21,14 +21,6 @@ def program(code):
     return Program(code=code, as_main=False)
 
 
-@pytest.fixture(scope="module")
-def grader():
-    opened = Grader(level="auto", timeout_s=3.0)
-    opened.open()
-    yield opened
-    opened.close()
-
-
 def test_the_self_test_passes_where_the_sandbox_works(grader):
     grader.self_test(*known_programs(load_data()))
 

@@ -15,19 +15,12 @@ from evaluation.benchmarks.tasks.file import CodingTask, TaskCase
 from evaluation.benchmarks.tasks.grading import grade as grade_task
 from evaluation.data.data_set import DataSet
 from evaluation.failed_checks import both_bounded, bounded, located
-from evaluation.loop.grader import Grader
 from evaluation.loop.judging import judge
 from evaluation.protocols import Answer, PromptStyle, Request, Sample
 from results.completion_lines import decode_completion
 from results.failed_check import FailedCheck
 
-
-@pytest.fixture(scope="module")
-def grader():
-    with_limits = Grader(level="auto", timeout_s=5.0)
-    with_limits.open()
-    yield with_limits
-    with_limits.close()
+TIMEOUT_S = 5.0
 
 
 def own_task(function, *cases):

@@ -21,14 +21,6 @@ from tests.evaluation.mbpp_problems import PROBLEMS, full, sanitized
 CHAT, COMPLETION = PromptStyle.CHAT, PromptStyle.COMPLETION
 
 
-@pytest.fixture(scope="module")
-def grader():
-    opened = Grader(level="auto", timeout_s=3.0)
-    opened.open()
-    yield opened
-    opened.close()
-
-
 def task_of(path, grader, style=COMPLETION, **options):
     return MbppTask(load_data(path, **options), style=style, grader=grader)
 

@@ -16,19 +16,12 @@ from evaluation.benchmarks.human_eval import task as human_eval
 from evaluation.benchmarks.mmlu import task as mmlu
 from evaluation.benchmarks.tasks.file import read_task_file
 from evaluation.benchmarks.tasks.task import OwnTasks
-from evaluation.loop.grader import Grader
 from evaluation.protocols import PromptStyle
+
+TIMEOUT_S = 20.0
 
 CASES = Path(__file__).parent / "cases"
 CHAT = PromptStyle.CHAT
-
-
-@pytest.fixture(scope="module")
-def grader():
-    opened = Grader(level="auto", timeout_s=20.0)
-    opened.open()
-    yield opened
-    opened.close()
 
 
 def judged(task, case, limit=None):

@@ -10,7 +10,6 @@ from evaluation.benchmarks.tasks.file import DIFFICULTIES, read_task_file
 from evaluation.benchmarks.tasks.grading import grade
 from evaluation.benchmarks.tasks.prompts import user_prompt
 from evaluation.benchmarks.tasks.task import STARTER_SET, known_solutions
-from evaluation.loop.grader import Grader
 from evaluation.protocols import PromptStyle
 
 FILE = read_task_file(STARTER_SET)
@@ -146,14 +145,6 @@ SLIPS = {
         ("if isinstance(left, bool):\n            return False\n", ""),
     ],
 }
-
-
-@pytest.fixture(scope="module")
-def grader():
-    opened = Grader(level="auto", timeout_s=3.0)
-    opened.open()
-    yield opened
-    opened.close()
 
 
 def wrong_solutions():

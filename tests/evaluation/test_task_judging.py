@@ -14,6 +14,8 @@ from evaluation.protocols import PromptStyle
 from results.records import Completion, Outcome
 from tests.evaluation.made_tasks import make
 
+TIMEOUT_S = 20.0
+
 
 @pytest.mark.parametrize(
     ("expected", "printed", "same"),
@@ -122,16 +124,6 @@ def test_the_weighted_share_is_averaged_by_task_with_its_interval():
 
 
 # --- the task as a whole, in the sandbox ---
-
-
-@pytest.fixture(scope="module")
-def grader():
-    from evaluation.loop.grader import Grader
-
-    opened = Grader(level="auto", timeout_s=20.0)
-    opened.open()
-    yield opened
-    opened.close()
 
 
 def judged(grader, task, answer, style=PromptStyle.CHAT):

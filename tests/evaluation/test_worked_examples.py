@@ -11,7 +11,6 @@ from evaluation.benchmarks.mbpp.task import MbppTask
 from evaluation.benchmarks.mmlu import task as mmlu
 from evaluation.benchmarks.tasks.file import read_task_file
 from evaluation.benchmarks.tasks.task import STARTER_SET, OwnTasks
-from evaluation.loop.grader import Grader
 from evaluation.loop.prompted_task import PromptedTask
 from evaluation.protocols import PromptStyle
 from evaluation.suites.loader import read_suite_file
@@ -22,15 +21,9 @@ from tests.evaluation.mbpp_problems import full
 from tests.evaluation.reference import GSM8K, MMLU
 from tests.evaluation.shipped_rows import NAMES, environment
 
+TIMEOUT_S = 5.0
+
 STYLES = (PromptStyle.CHAT, PromptStyle.COMPLETION)
-
-
-@pytest.fixture(scope="module")
-def grader():
-    opened = Grader(level="auto", timeout_s=5.0)
-    opened.open()
-    yield opened
-    opened.close()
 
 
 def wrong(task, samples):

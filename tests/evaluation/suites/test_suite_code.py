@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.loop.grader import Grader
 from evaluation.protocols import PromptStyle
 from evaluation.suites.kinds.code import known_programs
 from evaluation.suites.loader import read_suite_file
@@ -40,14 +39,6 @@ ROWS = [
     {"name": "twice", "head": "def twice(x):\n", "asserts": ["twice(2) == 4", "twice('a') == 'aa'"]},
     {"name": "lowest", "head": "def lowest(values):\n", "asserts": ["lowest([2, 1]) == 1"]},
 ]
-
-
-@pytest.fixture(scope="module")
-def grader():
-    opened = Grader(level="auto", timeout_s=3.0)
-    opened.open()
-    yield opened
-    opened.close()
 
 
 def suite(folder, text=SUITE, rows=ROWS):
