@@ -32,6 +32,8 @@ PACKAGES = (
 )
 _DEBIAN = Path("/usr/lib/python3/dist-packages")
 _METADATA = re.compile(r"([\w.-]+?)-(\d[^-]*)(?:-py[\d.]+)?\.(?:dist|egg)-info")
+# The first part of each path in a RECORD, once for the lines in a row that have the same one.
+_TOPS = re.compile(r"^([^/,\n]+)/?.*(?:\n\1/.*)*", re.MULTILINE)
 _REQUIRES = re.compile(r"Requires-Dist: *([\w.-]+)(.*)")
 # In the environment: on a machine of many processors they would start more threads than a program may have.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -148,8 +150,7 @@ def _normal(name: str) -> str:
 
 def _files(metadata: Path, name: str) -> dict[str, Path]:
     """Its files and folders in the folder of packages, with the metadata, by which some find each other."""
-    paths = (line.partition(",")[0] for line in _lines(metadata / "RECORD"))
-    tops = {path.partition("/")[0] for path in paths} - {"..", "", "__pycache__"}
+    tops = {*_TOPS.findall(_text(metadata / "RECORD"))} - {"..", "__pycache__"}
     if not tops:  # of the distribution's own packages
         tops = {*_lines(metadata / "top_level.txt"), name, metadata.name}
     return {top: metadata.parent / top for top in sorted(tops) if (metadata.parent / top).exists()}
@@ -165,10 +166,15 @@ def _needed(metadata: Path) -> Iterator[str]:
 
 
 def _lines(path: Path) -> list[str]:
+    return _text(path).splitlines()
+
+
+def _text(path: Path) -> str:
+    """Nothing where there is no such file."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return []
+        return ""
 
 
 def _readable_by_everybody(path: Path) -> bool:
