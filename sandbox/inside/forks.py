@@ -5,7 +5,6 @@ Standard library only: this source stands before the zygote's own (sandbox/insid
 
 import ctypes
 import os
-import platform
 import typing
 from typing import Any
 
@@ -26,7 +25,7 @@ def fork_unseen() -> int:
     At its end it sends no SIGCHLD, which is what makes it such a child (wait(2): `__WCLONE`); an orphan that becomes a
     child of the zygote sends one. Where the number of the call is not known, it is a plain fork.
     """
-    number = SYS_CLONE.get(platform.machine())
+    number = SYS_CLONE.get(os.uname().machine)
     if number is None:
         return os.fork()
     libc = ctypes.PyDLL(None, use_errno=True)  # holds the interpreter's lock, as a fork does

@@ -341,9 +341,12 @@ def left_nothing() -> bool:
     try:
         for folder in SETUP.writable:
             restore(folder)
-            with os.scandir(folder) as entries:
-                if next(entries, None) is not None or files_remain(folder):
-                    return False
+            if files_remain(folder):
+                return False
+            if SETUP.folder_bytes:
+                with os.scandir(folder) as entries:
+                    if next(entries, None) is not None:
+                        return False
     except OSError:  # which is then met again, once the verdict is known
         return False
     return True
