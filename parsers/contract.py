@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from results.files import open_to_read
 
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 KEPT_BYTES = 8 << 20
 
 
-@dataclasses.dataclass(frozen=True)
-class ScriptOutput:
+class ScriptOutput(msgspec.Struct, frozen=True):
     """What the script left: the end of its stdout and stderr as text, its folder, its exit code.
 
     prompt_logprobs: whether the server gives the log-probabilities of a prompt's tokens; None where nobody asked it.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import math
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from results.json_text import number
 from results.records import Outcome
@@ -21,15 +22,14 @@ if TYPE_CHECKING:
 _LOST = Outcome.INFRASTRUCTURE_ERROR
 
 
-@dataclasses.dataclass(frozen=True)
-class Tally:
+class Tally(msgspec.Struct, frozen=True):
     """The outcomes of each sample's completions. tags: of each sample, as "difficulty=easy"; near_time_limit: how many
     completions have that mark; unreadable: lines that are none, such as a torn one; cached: answers out of a cache;
     cost_usd: of all answers that weren't lost, None unless each one's is known.
     """
 
     by_sample: Mapping[str, Sequence[Outcome]]
-    tags: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
+    tags: Mapping[str, frozenset[str]] = msgspec.field(default_factory=dict)
     near_time_limit: int = 0
     unreadable: int = 0
     cached: int = 0

@@ -18,9 +18,8 @@ import sys
 import threading
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from processes import guardian
 from processes.tree import descendants, read_member, send_signal
@@ -38,8 +37,7 @@ _GUARDIAN = (
 KILL_WAIT_S = 30.0  # how long a process may hang in the kernel after SIGKILL (a GPU driver, a network disk)
 
 
-@dataclass(frozen=True)
-class Exit:
+class Exit(NamedTuple):
     """How a process ended: with exit code `code`, or by `signal`. The other one is None."""
 
     code: int | None

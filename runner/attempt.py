@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -222,7 +221,9 @@ class Attempt:
                 settings=("cache",),
             )
         words = ("--cache-identity", identity)
-        return replace(script, command=(*script.command, *words), shown=(*script.shown, *words))
+        return msgspec.structs.replace(
+            script, command=(*script.command, *words), shown=(*script.shown, *words)
+        )
 
     def _measure_devices(self, stack: ExitStack) -> None:
         """Nothing here has to do with what a provider does."""

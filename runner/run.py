@@ -7,7 +7,6 @@ import datetime as dt
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -56,8 +55,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class FinishedRun:
+class FinishedRun(msgspec.Struct, frozen=True):
     """A run that is recorded in its folder and in the run log. error: why it did not succeed, or None."""
 
     record: RunRecord

@@ -6,16 +6,16 @@ import contextlib
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from processes.short_program import answer_of
 
 VERSION_TIMEOUT_S = 20.0
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """The result of looking for one thing. version, path: "" if unknown. note: what to do about it, or "".
 
     optional: nothing is wrong without it. more: sentences about it.

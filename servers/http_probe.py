@@ -11,8 +11,9 @@ import io
 import json
 import socket
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from settings.secrets import without_key
 
@@ -25,8 +26,7 @@ MAX_BODY_BYTES = 16 * 1024 * 1024  # far more than a provider's list of models, 
 _MOST = 2**53  # JSON numbers above it are not exact, and a record can't hold them
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """Status code and body of a response. is_cut: whether the body was longer than MAX_BODY_BYTES."""
 
     status: int

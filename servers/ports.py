@@ -7,9 +7,10 @@ import errno
 import fcntl
 import os
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from processes.lock_files import user_lock_file
 from results.errors import UsageError
@@ -22,8 +23,7 @@ TCP_LISTEN = "0A"  # include/net/tcp_states.h
 _claims: int | None = None  # descriptor of the file with this user's claimed ports
 
 
-@dataclass(frozen=True)
-class PortHolder:
+class PortHolder(msgspec.Struct, frozen=True):
     """A process that listens on a port. pid: None if it is another user's process that we can't identify."""
 
     pid: int | None

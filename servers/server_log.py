@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - a field's type
+
+import msgspec
 
 from results.files import open_to_read
 from results.plain_text import tail
@@ -13,8 +14,7 @@ READ_LIMIT_BYTES = 256 * 1024  # from the beginning and from the end, because a 
 LINE_LIMIT = 2000  # searching for patterns in one endless line would take minutes
 
 
-@dataclass(frozen=True)
-class ServerLog:
+class ServerLog(msgspec.Struct, frozen=True):
     """The log from `offset` on. Restarts append to the same file, and each start reads only its own part.
 
     secrets: texts of the server's command line that must not appear in messages and records.

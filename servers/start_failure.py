@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from processes.process import Exit
     from servers.ports import PortHolder
 
 
-@dataclass(frozen=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True):
     """message: what happened, in a sentence without a full stop. hint: one thing to try, or "".
 
     out_of_memory: "device" or "host" if using less memory there would help, otherwise "".
@@ -28,8 +28,7 @@ class Explanation:
     out_of_memory: str = ""
 
 
-@dataclass(frozen=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True):
     """A known cause: what to say if the log matches the pattern. {0} in `what` is the pattern's group."""
 
     pattern: str

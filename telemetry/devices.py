@@ -6,8 +6,9 @@ import os
 import queue
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+import msgspec
 
 from telemetry import amd, nvidia, rapl, visibility
 from telemetry.contract import DeviceReading
@@ -25,8 +26,7 @@ _Find: TypeAlias = "Callable[[], tuple[tuple[Device, ...], tuple[str, ...]]]"
 _GPUS: dict[str, _Find] = {"NVIDIA": nvidia.open_gpus, "AMD": amd.open_gpus}
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """devices: the caller closes each. absent: a sentence without a full stop for each kind that is missing."""
 
     devices: tuple[Device, ...]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from results.stats.corpus_metrics import CORPUS_METRICS, Pair
 from results.stats.intervals import CONFIDENCE
@@ -128,8 +129,7 @@ def _batches(draws: int, answers: int) -> Iterator[int]:
         yield draws % size
 
 
-@dataclass(frozen=True)
-class _Kinds:
+class _Kinds(msgspec.Struct, frozen=True):
     """Samples whose answers are the same in all runs are of one kind. counts: of the samples of each. cells: the
     different pairs of what was read and expected. places: of each run, by kind (row) and completion (column), which of
     these it is.

@@ -7,8 +7,7 @@ RESULTS/sweeps/ID/styles/FAMILY.lock     held by the worker whose run decides
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 - a dataclass field
+from pathlib import Path  # noqa: TC003 - a field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -51,8 +50,7 @@ class StyleClaim:
         self._held.close()
 
 
-@dataclass(frozen=True)
-class FamilyStyles:
+class FamilyStyles(msgspec.Struct, frozen=True):
     """The decisions of one sweep, in its folder `path`."""
 
     path: Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import os
 import stat
@@ -60,8 +59,7 @@ class _Facts(msgspec.Struct):
     remarks: _RemarkFacts = _RemarkFacts()
 
 
-@dataclasses.dataclass(frozen=True)
-class RunFolder:
+class RunFolder(msgspec.Struct, frozen=True):
     """One run's folder; its name is the run's id."""
 
     path: Path

@@ -7,7 +7,6 @@ harness is killed. Looking for them costs the same for any number of runs.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -100,8 +99,7 @@ def begun_runs(results_dir: Path) -> list[RunFolder]:
     return [RunFolder(notes.parent / name) for name in names]
 
 
-@dataclass(frozen=True)
-class RunEntry:
+class RunEntry(msgspec.Struct, frozen=True):
     """One run in progress. before: the record of the earlier try that this one continues.
 
     Claim it first. Every method raises ResultsError.

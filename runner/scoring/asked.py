@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+import msgspec
 
 from results.errors import UsageError
 from results.scores.composite import Part
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 NAMES = tuple(setting.name for setting in SCORING_SETTINGS)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScoringAsked:
+class ScoringAsked(msgspec.Struct, frozen=True, kw_only=True):
     """weights: as written; None: the usual ones. baseline: the name of a run. scorer: a file."""
 
     weights: str | None = None

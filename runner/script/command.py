@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
 
 from results.errors import UsageError
 from runner.script import ROOT
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from settings.setting import Setting
 
 
-@dataclass(frozen=True, kw_only=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, kw_only=True):
     """What the script is told about the server, and where it writes. words: further ones, for our own scripts.
     base_url: "" without a server. api_url: where its API lies; None: at /v1 below. address: what our own scripts get;
     None: the base_url. key_variables: where else than in OPENAI_API_KEY the provider's key is looked for.
@@ -41,8 +41,7 @@ class Target:
     key_variables: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Script:
+class Script(msgspec.Struct, frozen=True, kw_only=True):
     """A script that is ready to start.
 
     shown: the command for records and people. cwd: None means the user's current folder. timeout_s: for the whole

@@ -6,8 +6,9 @@ import contextlib
 import os
 import select
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import msgspec
 
 from parsers.contract import read_end
 from processes import process as processes
@@ -31,8 +32,7 @@ STOP_S = 10.0  # for a script to end in order
 LOOK_S = 0.1  # how often to look for new events; the end is seen at once
 
 
-@dataclass(frozen=True)
-class ScriptRun:
+class ScriptRun(msgspec.Struct, frozen=True):
     """How the script ended. seconds: its whole time, including restarts of the server; not that before its server was
     there.
     """
@@ -90,7 +90,9 @@ class EarlyScript:
         waits, self._tell = os.pipe()
         try:
             environment = {**script.environment, WAIT_VARIABLE: str(waits)}
-            self.process = _started(replace(script, environment=environment), folder, passed=(waits,))
+            self.process = _started(
+                msgspec.structs.replace(script, environment=environment), folder, passed=(waits,)
+            )
         except BaseException:
             os.close(self._tell)
             raise
