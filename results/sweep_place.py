@@ -91,16 +91,15 @@ class SweepPlace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # The sentences of older records.
-_RACE = re.compile(
-    r"(?P<what>winner|in front|not beaten|withdrawn|stopped) after (?P<samples>\d+) of (?P<total>\d+) samples"
-    r"(?:: (?:it failed|(?P<how>beaten|behind)(?: by)? (?P<by>.*?)(?:, and would not be shown better)?))?",
-    re.DOTALL,
+_RACE = (
+    r"(?s)(?P<what>winner|in front|not beaten|withdrawn|stopped) after (?P<samples>\d+) of (?P<total>\d+) samples"
+    r"(?:: (?:it failed|(?P<how>beaten|behind)(?: by)? (?P<by>.*?)(?:, and would not be shown better)?))?"
 )
-_REDUCTION = re.compile(r"(?P<setting>\w+) from (?P<before>\d+) to (?P<after>\d+)")
+_REDUCTION = r"(?P<setting>\w+) from (?P<before>\d+) to (?P<after>\d+)"
 
 
 def _race_result(words: str) -> RaceResult | None:
-    found = _RACE.fullmatch(words)
+    found = re.fullmatch(_RACE, words)
     end = found and (found["how"] or found["what"].replace(" ", "_"))
     if not found or end not in set(RaceEnd):
         return None
@@ -113,7 +112,7 @@ def _race_result(words: str) -> RaceResult | None:
 
 
 def _reduction(words: str) -> Reduction | None:
-    found = _REDUCTION.fullmatch(words)
+    found = re.fullmatch(_REDUCTION, words)
     if found is None:
         return None
     return Reduction(setting=found["setting"], before=int(found["before"]), after=int(found["after"]))

@@ -24,9 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from results.files import open_to_read
-from servers.lora import adapter_contents
-from servers.models import content_sha256
-from servers.speculation.draft_model import draft_sha256
 from settings.metric_texts import metric_hashes
 from settings.optimising.rows import datasets_content
 from settings.setting import Determines
@@ -56,7 +53,7 @@ def served_by(spec: RunSpec, effective: Mapping[str, Any]) -> str | None:
     effective: as `servers.effective` read them back. Raises UsageError if a file can't be read.
     """
     model = spec.server.model
-    known = content_sha256(model) if model is not None else spec.server.model_name
+    known = _sha256_of(model) if model is not None else spec.server.model_name
     if known is None or not effective:
         return None
     table = spec.asked.table
@@ -88,7 +85,7 @@ def determining(spec: RunSpec, *, model: str | None) -> dict[str, Any]:
         "suite": spec.suite_sha256,
         "prompt": spec.prompt_sha256,
         **_of_search(spec),
-        "draft": draft_sha256(spec.server),
+        "draft": spec.draft_sha256,
         "own_metrics": digest(metric_hashes(own)) if (own := spec.asked["metrics"]) else None,
     }
     return {name: value for name, value in {**found, **followed}.items() if value not in {None, ()}}
@@ -112,6 +109,8 @@ def _kind(spec: RunSpec, name: str, value: Any) -> str:
 
 def _identity(kind: str, value: Any) -> Any:
     if kind == "adapters":
+        from servers.lora import adapter_contents
+
         return tuple(adapter_contents(value))
     return _content(value) if kind == "path" else value
 
@@ -124,7 +123,13 @@ def digest(facts: dict[str, Any]) -> str:
 
 def _known_by(model: Model | None) -> str | None:
     """What identifies the model: its sha256 if it has files, otherwise its name."""
-    return (content_sha256(model) or model.name) if model else None
+    return (_sha256_of(model) or model.name) if model else None
+
+
+def _sha256_of(model: Model) -> str | None:
+    from servers.models import content_sha256  # a server that runs already needs none of it
+
+    return content_sha256(model)
 
 
 def _content(name: str) -> str:

@@ -13,12 +13,10 @@ from results.errors import UsageError
 from results.files import instead_of, unreadable, user_path
 from results.prompts.prompt_file import read_prompt_file
 from runner.attached import with_provider
-from runner.kld.way import perplexity_request, require_text
 from runner.scoring.asked import require_scorable
 from runner.script import ROOT
 from runner.script.command import Target, script_command
 from runner.spec import RunSpec
-from servers.speculation.draft_model import draft_path
 from settings.adapters import AdapterText, adapter_text
 from settings.benchmark_settings import KLD_TOP
 from settings.benchmarks import BENCHMARKS, external_benchmark, get_benchmark
@@ -41,8 +39,9 @@ from settings.spending.prices import charges, require_price
 from settings.suites import is_suite_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from servers.lora import Adapter
     from servers.models import Model
     from servers.request import ServerKind, ServerRequest
     from settings.asked import Asked
@@ -71,6 +70,8 @@ def build_spec(asked: Asked, *, model: Model | None = None, ask_scripts: bool = 
     _require_meaning(asked, benchmark)
     external = asked["script"] is not None
     if benchmark.name == "kld" and not external:
+        from runner.kld.way import require_text
+
         require_text(asked)
     if asked["prompt"] is not None:
         read_prompt_file(Path(asked["prompt"]))
@@ -139,6 +140,8 @@ def _with_whole_paths(asked: Asked) -> Asked:
         if name == "benchmark" and asked["script"] is None and is_suite_file(value):
             changes[name] = str(user_path(value).absolute())
         if name == "model_draft":
+            from servers.speculation.draft_model import draft_path
+
             changes[name] = _same_variables(str(draft_path(value)), value)
         if name == "metrics":
             changes[name] = metrics_below(Path.cwd(), value)
@@ -230,7 +233,6 @@ def _require_meaning(asked: Asked, benchmark: Benchmark) -> None:
 
 
 def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRequest:
-    from servers.lora import adapter_of
     from servers.request import ServerRequest
 
     provider = asked["provider"]
@@ -248,7 +250,11 @@ def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRe
             settings=("base_url",),
         )
     longest_of = _LONGEST.get(benchmark.name) if asked["script"] is None else None
-    perplexity = perplexity_request(asked, benchmark, kind=kind)
+    perplexity = None
+    if benchmark.name == "kld":
+        from runner.kld.way import perplexity_request
+
+        perplexity = perplexity_request(asked, benchmark, kind=kind)
     has_server = kind in {"llama.cpp", "vllm"} and perplexity is None
     longest = longest_of(asked) if longest_of is not None and has_server else None
     slots = asked["parallel"] or (longest.at_once if longest else None)
@@ -268,7 +274,7 @@ def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRe
         ctx_size=asked["ctx_size"],
         parallel=asked["parallel"],
         port=asked["port"],
-        lora=tuple(adapter_of(text) for text in asked["lora"]) if asked["lora"] else None,
+        lora=_adapters(asked["lora"]) if asked["lora"] else None,
         options={
             name: value for name, value in asked.given.items() if asked.table[name].server_option is not None
         },
@@ -277,6 +283,12 @@ def _server(asked: Asked, model: Model | None, benchmark: Benchmark) -> ServerRe
         longest=longest,
         perplexity=perplexity,
     )
+
+
+def _adapters(texts: Iterable[str]) -> tuple[Adapter, ...]:
+    from servers.lora import adapter_of
+
+    return tuple(map(adapter_of, texts))
 
 
 def _require_answers(benchmark: Benchmark, asked: Asked) -> None:

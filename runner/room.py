@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from results.errors import UsageError
 from servers.capacity.context_size import DEFAULT_CTX_SIZE, deepest
-from servers.llama_cpp import MIN_CTX_SIZE, find_binary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +37,8 @@ def require_memory_of(
     machine: Machine, server: ServerRequest, asked: Mapping[str, Any], ctx_size: int
 ) -> None:
     """Raise UsageError if slots with so many tokens don't fit in this machine's free memory."""
+    from servers.llama_cpp import MIN_CTX_SIZE
+
     needed = _lacking(machine, server, asked, ctx_size)
     if needed is None:
         return
@@ -61,6 +62,7 @@ def require_memory_of(
 def _lacking(machine: Machine, server: ServerRequest, asked: Mapping[str, Any], ctx_size: int) -> str | None:
     """What is needed and what is free, as a sentence; None if it fits or isn't known."""
     from servers.capacity.memory_estimate import estimate_server, fewest_cards
+    from servers.llama_cpp import find_binary
 
     gpus = machine.gpus if find_binary(server.server_binary) is not None else ()
     memory = estimate_server(server, {**asked, "ctx_size": ctx_size}, on_gpu=bool(gpus))

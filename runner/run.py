@@ -33,7 +33,6 @@ from runner.resume import require_same
 from runner.room import require_memory
 from runner.scoring.asked import ScoringAsked
 from runner.serving import OwnServer
-from servers.models import content_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -272,6 +271,8 @@ def _nonce_of(plan: LaunchPlan) -> str:
 
 def _hashing(model: Model) -> Future[str | None]:
     """The hash of its files, while the server loads."""
+    from servers.models import content_sha256
+
     return _in_background(lambda: content_sha256(model))
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from results.prompts.prompt_file import PROMPT_SHA256, read_prompt_file
-from servers.lora import adapter_contents
-from servers.speculation.draft_model import draft_sha256
 from settings.suites import shipped_suites, suite_facts, suite_identity
 from settings.verdict_rules import rules_of
 
@@ -62,8 +60,8 @@ class RunSpec:
             "kld_way": self.kld_way,
             **self._suite(),
             PROMPT_SHA256: self.prompt_sha256,
-            "lora_content": adapter_contents(self.asked["lora"]) if self.asked["lora"] else None,
-            "draft_sha256": draft_sha256(server),
+            "lora_content": self._lora_content(),
+            "draft_sha256": self.draft_sha256,
             **(rules_of(self.benchmark.name)._asdict() if self.external_script is None else {}),
         }
         kept = {
@@ -87,6 +85,22 @@ class RunSpec:
             return None
         prompt = read_prompt_file(Path(self.asked["prompt"])).prompt
         return None if prompt.is_empty else prompt.sha256
+
+    @property
+    def draft_sha256(self) -> str | None:
+        """Of the draft model; None without one on this machine. Raises UsageError."""
+        if not self.server.names_draft:
+            return None
+        from servers.speculation.draft_model import draft_sha256
+
+        return draft_sha256(self.server)
+
+    def _lora_content(self) -> list[str] | None:
+        if not self.asked["lora"]:
+            return None
+        from servers.lora import adapter_contents
+
+        return adapter_contents(self.asked["lora"])
 
     def _suite(self) -> dict[str, str]:
         """What says which suite it was. suite: the file of one's own."""

@@ -7,12 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from results.errors import UsageError
-from servers import llama_cpp, other_servers, vllm
-from servers.models import identity
-from servers.perplexity.plan import perplexity_plan
+from servers import other_servers
 from servers.ports import free_port, require_free_port
 from servers.request import require_known
-from servers.speculation.draft_model import draft_identity
 from settings.base_url import parse_base_url
 
 if TYPE_CHECKING:
@@ -33,6 +30,16 @@ def plan(request: ServerRequest, *, nonce: str) -> LaunchPlan:
         return other_servers.provider_plan(request)
     if request.kind == "attach":
         return other_servers.attach_plan(request)
+    return _launch_plan(request, nonce)
+
+
+def _launch_plan(request: ServerRequest, nonce: str) -> LaunchPlan:
+    # What reads models' files and knows the servers' options takes 10 ms to load: a server that runs needs none of it.
+    from servers import llama_cpp, vllm
+    from servers.models import identity
+    from servers.perplexity.plan import perplexity_plan
+    from servers.speculation.draft_model import draft_identity
+
     if request.model is not None and request.perplexity is not None:
         made = perplexity_plan(request, request.model, request.perplexity)
         return replace(made, model=identity(request.model))

@@ -75,6 +75,11 @@ class ServerRequest:
         return self.kind in {"attach", "provider"}
 
     @property
+    def names_draft(self) -> bool:
+        """Whether there may be a draft model; see `servers.speculation.draft_model`."""
+        return any(self.options.get(name) is not None for name in ("model_draft", "speculative_config"))
+
+    @property
     def slots(self) -> int | None:
         """The number of slots asked for, or as many as the benchmark's requests need; None: any number."""
         return self.parallel or (self.longest.at_once if self.longest else None)

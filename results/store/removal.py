@@ -15,13 +15,13 @@ from results.durable import explained, sync_folder
 from results.errors import ResultsError
 from results.records import DeletedRun
 from results.store.run_log import RUN_LOG_NAME, RunLog
-from results.store.sweep_folder import SWEEPS, SweepFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from results.store.run_folder import RunFolder
+    from results.store.sweep_folder import SweepFolder
 
 TRASH = ".trash"
 UNLOGGED = ".unlogged"
@@ -131,6 +131,8 @@ def _sweep_of(folder: RunFolder) -> SweepFolder | None:
         place = folder.read_record().sweep
     except ResultsError:  # damaged; it may be deleted all the same
         return None
+    from results.store.sweep_folder import SWEEPS, SweepFolder
+
     found = SweepFolder(folder.path.parent / SWEEPS / place.sweep_id) if place is not None else None
     return found if found is not None and found.path.is_dir() else None
 

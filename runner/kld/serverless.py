@@ -10,7 +10,6 @@ from results.errors import ScriptError, ServerOutOfMemory
 from results.plain_text import tail
 from results.stats.divergence import PERPLEXITY_LOG
 from runner.kld.stall import Idleness
-from servers.discovery import version_of
 from servers.effective import differences, from_log
 from servers.start_failure import exhausted_memory
 
@@ -93,6 +92,8 @@ class NoServer:
             f"llama-perplexity has no option {option}: it was left out" for option in self._plan.left_out
         )
         no_gpu = found.get("gpu_layers") == 0
+        from servers.discovery import version_of
+
         if build := version_of(self._plan.tool[0]):
             found["build"] = build
         return found, (*left_out, *differences(self._plan.asked, found, no_gpu=no_gpu))
