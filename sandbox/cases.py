@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from sandbox.contract import Limits, Program, Sandbox, Verdict, VerdictKind
 
@@ -11,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(msgspec.Struct, frozen=True):
     """One input of a program.
 
     check: whether all that it printed on stdout is right. It is called here, outside the sandbox. None: to end

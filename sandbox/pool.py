@@ -7,8 +7,9 @@ import queue
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import msgspec
 
 from sandbox.contract import Limits, Program, SandboxError, Verdict
 
@@ -42,8 +43,7 @@ class Launcher(Protocol):
         ...
 
 
-@dataclass
-class _Slot:
+class _Slot(msgspec.Struct):
     """The place of one worker. worker: None while there is none, as after one that was suspected."""
 
     number: int
@@ -118,7 +118,7 @@ class Pool:
             self._free.put(slot)
 
     def describe(self) -> dict[str, Any]:
-        low = {name: most for name, most in self._hard_limits.items() if most < getattr(Limits, name)}
+        low = {name: most for name, most in self._hard_limits.items() if most < getattr(Limits(), name)}
         facts = {**self._launcher.describe(), "python": self._python, "workers": len(self._slots)}
         return {**facts, "hard_limits": low} if low else facts
 

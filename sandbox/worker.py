@@ -12,6 +12,8 @@ import threading
 import time
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import msgspec
+
 from sandbox.contract import NEAR, Limits, Program, SandboxError, Verdict, VerdictKind
 from sandbox.failed_check import failed_check, read_word
 from sandbox.hard_limits import suspects
@@ -259,7 +261,7 @@ def _texts(program: Program) -> tuple[bytes, bytes]:
     if program.script:
         return json.dumps(candidate).encode(), b""
     candidate["entry_point"] = program.tests.entry_point
-    return json.dumps(candidate).encode(), json.dumps(vars(program.tests)).encode()
+    return json.dumps(candidate).encode(), json.dumps(msgspec.structs.asdict(program.tests)).encode()
 
 
 @functools.cache

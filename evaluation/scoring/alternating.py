@@ -8,9 +8,12 @@ the one before, and only one whose answers are right counts.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from results.stats.median_ratio import FEWEST, MedianRatio, median_ratio
 from sandbox import Program, UnitTests, VerdictKind
@@ -32,8 +35,7 @@ _LOOK_EVERY = 4  # rounds
 _SHOWN = 100  # characters of an error, which may be a program's own words
 
 
-@dataclass(frozen=True)
-class Execution:
+class Execution(msgspec.Struct, frozen=True):
     """One of those that make up a measurement. limits: its own, besides being sealed. is_right: of a script, whether
     what it printed is; it is called outside the sandbox.
     """

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from evaluation.answers.syntax import syntax_tree
 from evaluation.scoring.alternating import Execution, NotMeasured, Trial, execute

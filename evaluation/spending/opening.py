@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import structs
 
 from results.errors import UsageError
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from results.spending import Spending
 
 
-@dataclass(frozen=True, kw_only=True)
-class SpendingAsked:
+class SpendingAsked(msgspec.Struct, frozen=True, kw_only=True):
     """max_cost_usd, max_tokens: caps. cache_bytes: of the file of answers; None: they have the usual room.
 
     cache_identity: of a server on this machine, what its answers depend on beside the request: the content of the model

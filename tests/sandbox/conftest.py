@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
 import psutil
 import pytest
 
@@ -22,7 +22,7 @@ os.environ["BENCH_TEST_SECRET"] = "the harness's own secret"  # before any sandb
 # No program here comes within a factor of ten of a limit that it is not to meet: a verdict must not depend on how fast
 # the machine is. What never ends by itself gets SHORT.
 TIGHT = Limits(cpu_s=20, memory_bytes=256 << 20, file_bytes=8 << 20, output_bytes=1 << 20, processes=20)
-SHORT = dataclasses.replace(TIGHT, cpu_s=0.5)
+SHORT = msgspec.structs.replace(TIGHT, cpu_s=0.5)
 # Whatever ran before left no file, process, signal handler, limit or message, and the interpreter is as it was.
 INNOCENT = """
 import os, resource, signal, sys, threading, time

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 
+import msgspec
 import pytest
 
 from sandbox import Case, Limits, Program, run_cases
@@ -66,7 +66,7 @@ print(what)
 def test_a_case_has_its_own_limit_of_time(box):
     """The second case has time for what the first one may not take; neither has what the other left over."""
     code = "import time\nend = time.process_time() + 0.5\nwhile time.process_time() < end: pass\nprint(1)"
-    short = dataclasses.replace(TIGHT, cpu_s=0.05)
+    short = msgspec.structs.replace(TIGHT, cpu_s=0.05)
     verdicts = run_cases(box, code, [Case(limits=short), Case()], TIGHT, stop_at_first_failure=False)
     assert kinds(verdicts) == ["timeout", "passed"]
     assert verdicts[0].detail == "used 0.05 s of processor time"
@@ -94,7 +94,7 @@ def test_large_input_and_output_arrive_whole(box):
     """A MiB in and, as bytes of every value, a MiB back."""
     text = "".join(random.Random(1).choices("0123456789 äöü\n", k=1 << 20))
     code = "import sys\ndata = sys.stdin.buffer.read()\nsys.stdout.buffer.write(bytes(255 - b for b in data))"
-    limits = dataclasses.replace(TIGHT, output_bytes=2 << 20)
+    limits = msgspec.structs.replace(TIGHT, output_bytes=2 << 20)
     [verdict] = run_cases(box, code, [Case(stdin=text)], limits)
     assert verdict.kind == "passed"
     assert verdict.stdout == bytes(255 - b for b in text.encode())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 
+import msgspec
 import pytest
 
 from sandbox import Limits
@@ -12,7 +12,7 @@ from tests.sandbox.conftest import TIGHT, on
 
 pytestmark = pytest.mark.slow
 
-SHORT = dataclasses.replace(TIGHT, cpu_s=0.25)  # nothing here ends by itself
+SHORT = msgspec.structs.replace(TIGHT, cpu_s=0.25)  # nothing here ends by itself
 
 LOOPS = {
     "endless loop": "while True: pass",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import pytest
 
 from sandbox import Program, UnitTests, VerdictKind
 from tests.sandbox.conftest import TIGHT, on
 
-SEALED = dataclasses.replace(TIGHT, sealed=True)
+SEALED = msgspec.structs.replace(TIGHT, sealed=True)
 HIDING = {
     # A child that nobody waits for takes its processor time with it.
     "a child": "import os, signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nos.fork()",

