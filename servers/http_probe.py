@@ -97,7 +97,9 @@ def _connect(connection: http.client.HTTPConnection, ends: float) -> None:
     socket.
     """
     trouble: OSError = OSError("no address")
-    for *kind, _, address in socket.getaddrinfo(connection.host, connection.port, type=socket.SOCK_STREAM):
+    host = connection.host
+    name = host.encode() if host.isascii() else host  # what encodes a text takes 2 ms to load
+    for *kind, _, address in socket.getaddrinfo(name, connection.port, type=socket.SOCK_STREAM):
         sock = connection.sock = socket.socket(*kind)
         try:
             sock.settimeout(_left_s(ends))

@@ -53,9 +53,8 @@ class BaseUrl(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_local(self) -> bool:
         """Whether the server is on this machine: no proxy may be used then, and its processes can be found."""
-        try:
-            address = ipaddress.ip_address(self.host)
-        except ValueError:
+        address = _address(self.host)
+        if address is None:
             return self.host == "localhost"
         return address.is_loopback or address.is_unspecified
 
@@ -85,13 +84,21 @@ def parse_api_url(text: str) -> BaseUrl:
     return _made(url, host, port, root, _API if root != path or not whole else "")
 
 
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
 def _split(text: str) -> tuple[SplitResult, str, int | None]:
     whole = text.strip() if "://" in text else f"http://{text.strip()}"
     try:
         url = urlsplit(whole)
         port = url.port
         host = url.hostname or ""
-        host.encode("idna")
+        if _address(host) is None:  # what encodes other names takes 2 ms to load
+            host.encode("idna")
         is_address = url.scheme in {"http", "https"} and bool(host) and port != 0
     except ValueError:
         is_address = False
