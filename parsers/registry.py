@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -32,6 +31,8 @@ def get(name: str) -> Parser:
 
         return load(Path(name))
     if name not in PARSERS:
+        import difflib
+
         close = difflib.get_close_matches(name.lower(), PARSERS, n=1)
         meant = f"did you mean {close[0]}? " if close else ""
         raise UsageError(

@@ -7,7 +7,6 @@ Only regular files, and links to them, are read or written.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import os
 import re
@@ -74,6 +73,8 @@ def instead_of(path: Path) -> str:
 
 def close_names(path: Path, names: Iterable[str], most: int = 1) -> list[str]:
     """The names that are like the path's own, best first. The ending counts apart, because many share it."""
+    import difflib  # few runs have a mistake to tell
+
     known = list(names)
     same = {name.removesuffix(path.suffix): name for name in known if name.endswith(path.suffix)}
     alike = difflib.get_close_matches(path.stem, same, n=most, cutoff=0.6)

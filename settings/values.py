@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import math
 import re
@@ -76,6 +75,8 @@ def closest(word: str, known: Iterable[str]) -> str:
 
 def close_match(word: str, known: Iterable[str]) -> str:
     """The one of `known` that is meant by a word like it; empty if none is."""
+    import difflib
+
     names = {name.lower().replace("-", "_"): name for name in known}
     plain = word.lower().replace("-", "_").lstrip("_")
     other = _OTHER_NAMES.get(plain)

@@ -7,7 +7,6 @@ words. `last` passes over what is hidden, and words find it only if they fit not
 
 from __future__ import annotations
 
-import difflib
 import re
 from enum import IntEnum
 from itertools import islice
@@ -138,6 +137,8 @@ def _fit(word: str, texts: _Texts) -> _Fit:
 
 def _alike(words: Sequence[str], texts: Mapping[str, _Texts], what: str) -> str:
     """What users may have meant by words that fit nothing together."""
+    import difflib
+
     if re.fullmatch(r"last[-~^ ]?[0-9a-z]{1,3}", words[0]) and len(words) == 1:
         return f"did you mean last, the newest {what}, or last~1, the one before?"
     strange = [word for word in words if all(_fit(word, found) is _Fit.NONE for found in texts.values())]

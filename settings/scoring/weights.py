@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -61,6 +60,8 @@ def known_parts(scorers: Iterable[str]) -> list[str]:
 
 def no_such_part(name: str, known: Iterable[str]) -> str:
     """What is wrong with a weight of it, and the part that may be meant."""
+    import difflib
+
     known = list(known)
     close = difflib.get_close_matches(name, known, 1)
     return f"there is no part {name}; " + (
