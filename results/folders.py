@@ -8,6 +8,8 @@ from pathlib import Path
 
 from results.files import user_path
 
+CERTIFICATES = "certificates"  # in a folder of results; see `results.store.certificates`
+
 
 def default_results_dir() -> Path:
     """$BENCH_RESULTS_DIR, or `benchmark_results` in the current folder. Raises UsageError."""

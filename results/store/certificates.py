@@ -12,6 +12,7 @@ import msgspec
 from results.durable import explained, replace_file
 from results.errors import NewerRecord, ResultsError
 from results.files import read_file
+from results.folders import CERTIFICATES
 from results.json_text import encode_indented
 from results.records import Outcome, decode_versioned
 from results.stats.certification import Certified
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-CERTIFICATES = "certificates"
 CERTIFICATE_VERSION = 1
 
 

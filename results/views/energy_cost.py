@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from results.compare.leaderboard import cost_per_1000, wh_per_1000
 from results.records import Outcome
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ def money(cost: float | None) -> str:
 
 def cost_text(record: RunRecord, price_per_kwh: float) -> str:
     """Energy and cost of a thousand solved samples, or why they aren't known."""
+    from results.compare.leaderboard import cost_per_1000, wh_per_1000  # most runs are shown without a price
+
     joules = record.telemetry.joules_per_solved if record.telemetry is not None else None
     cost = cost_per_1000(joules, price_per_kwh)
     if cost is None:

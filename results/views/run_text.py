@@ -11,6 +11,7 @@ import click
 
 from results.durable import explained
 from results.files import open_to_read
+from results.folders import CERTIFICATES
 from results.plain_text import plain_lines, uncoloured
 from results.prompts.optimisation import search_headline
 from results.records import Outcome, RunStatus
@@ -18,7 +19,6 @@ from results.stats import divergence
 from results.stats.context import read_context
 from results.stats.machines import energy_doubts, speed_doubts
 from results.stats.speed import answering_speed, headline, measured_loads, table
-from results.store.certificates import CERTIFICATES, certificates_of
 from results.store.names import short_names
 from results.store.reading.lora_names import lora_names
 from results.views.charges_text import charge_rows
@@ -71,6 +71,7 @@ def _certified(record: RunRecord, folder: Path) -> str:
     """The newest verdict of `certify` on these settings; empty without one."""
     if not record.fingerprint or not (folder.parent / CERTIFICATES).is_dir():
         return ""
+    from results.store.certificates import certificates_of
     from results.views.certificate_text import conclusion
 
     found = certificates_of(folder.parent, record.fingerprint, warn=lambda _: None)

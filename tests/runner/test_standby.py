@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -169,3 +170,44 @@ def test_a_benchmark_that_can_not_wait_runs_without(tmp_path):
         )  # fmt: skip
     assert done.code == 4
     assert "did not count the tokens of its answer" in done.err
+
+
+def test_harness_and_script_load_nothing_that_this_run_has_no_use_for(tmp_path):
+    with canonical_server() as url:
+        words = (
+            "run",
+            "--benchmark",
+            "human_eval",
+            "--base-url",
+            url,
+            "--limit",
+            "2",
+            "--results-dir",
+            tmp_path,
+        )
+        done = bench_runner(*words, env={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert done.code == 0
+    (log,) = tmp_path.glob("*/script.log")
+    in_both = {"difflib", "encodings.idna", "rich", "requests"}
+    of_launched = {"servers.gguf", "servers.llama_cpp", "servers.models", "servers.vllm"}
+    assert not imported(done.err) & {
+        *in_both,
+        *of_launched,
+        "results.compare.leaderboard",
+        "results.store.sweep_folder",
+    }
+    assert not imported(log.read_text()) & {*in_both, "html.entities", "yaml"}
+
+
+def imported(log: str) -> set[str]:
+    return {line.rpartition("|")[2].strip() for line in log.splitlines() if line.startswith("import time:")}
+
+
+def test_nothing_is_searched_for_cycles_while_it_loads():
+    code = (
+        "import gc, importlib, scripts; before = gc.get_stats()[0]; from scripts.sessions.standby import LOADED\n"
+        f"for name in (*LOADED, {HUMAN_EVAL!r}): importlib.import_module(name)\n"
+        "print(gc.get_stats()[0]['collections'] - before['collections'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
