@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from typing import TYPE_CHECKING, Self
+import queue
+import threading
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypeVar
 
 from results.durable import explained, replace_file, sync_folder, write_at
 from results.errors import ResultsError
@@ -19,8 +21,15 @@ if TYPE_CHECKING:
 
     import msgspec
 
+_Item = TypeVar("_Item", bound="msgspec.Struct")
 SETTINGS_NAME = "settings.json"
 LAST_WRITER_S = 2.0  # who was killed with its harness may live on for a moment
+
+
+class _Line(NamedTuple, Generic[_Item]):
+    data: bytes
+    item: _Item
+    written: asyncio.Future[_Item]
 
 
 class LineJournal:
@@ -32,8 +41,8 @@ class LineJournal:
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / name
         self._folder = folder
-        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
-        self._flushing: asyncio.Task[None] | None = None
+        self._waiting: queue.SimpleQueue[_Line[Any] | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
         self._descriptor = -1
         self._held = contextlib.ExitStack()
         self._end = 0
@@ -58,6 +67,8 @@ class LineJournal:
             self._descriptor = open_regular(self.path, os.O_RDWR | os.O_CREAT)
             sync_folder(self._folder)  # the name of a new journal
             self._end = len(kept)
+        self._writer = threading.Thread(target=self._write_waiting, name="journal", daemon=True)
+        self._writer.start()
 
     def bind(self, settings: msgspec.Struct) -> None:
         """Write down what the journal is bound to, atomically."""
@@ -66,28 +77,36 @@ class LineJournal:
             replace_file(path, encode_indented(settings, indent=2))
 
     async def add(self, item: msgspec.Struct) -> None:
-        """Returns when the line is on disk. Many at once share one fsync. Raises ResultsError."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((encode(item) + b"\n", done))
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush())
-        await asyncio.shield(done)
+        """Returns when the line is on disk, where it comes also if this is cancelled. Raises ResultsError."""
+        written: asyncio.Future[msgspec.Struct] = asyncio.get_running_loop().create_future()
+        self.put(item, written)
+        await written
 
-    async def _flush(self) -> None:
+    def put(self, item: _Item, written: asyncio.Future[_Item]) -> None:
+        """The same from any thread, without waiting. written: gets the item then, or ResultsError."""
+        if self._writer is None:
+            raise RuntimeError("repair() comes first")
+        self._waiting.put(_Line(encode(item) + b"\n", item, written))
+
+    def _write_waiting(self) -> None:
+        """In a thread of its own, until it is closed: what waits while lines are written shares the next fsync."""
+        while True:
+            waiting = [self._waiting.get()]
+            while not self._waiting.empty():
+                waiting.append(self._waiting.get())
+            lines = [line for line in waiting if line is not None]
+            if lines:
+                self._write_lines(lines)
+            if len(lines) < len(waiting):
+                return
+
+    def _write_lines(self, lines: list[_Line[Any]]) -> None:
+        error: Exception | None = None
         try:
-            while self._waiting:
-                batch, self._waiting = self._waiting, []
-                data = b"".join(line for line, _ in batch)
-                try:
-                    await asyncio.to_thread(self._write, data)
-                except ResultsError as error:
-                    for _, done in batch:
-                        done.set_exception(error)
-                    continue  # what came meanwhile gets an answer too
-                for _, done in batch:
-                    done.set_result(None)
-        finally:
-            self._flushing = None
+            self._write(b"".join(line.data for line in lines))
+        except Exception as failure:  # noqa: BLE001 - raised where the lines are waited for
+            error = failure
+        lines[0].written.get_loop().call_soon_threadsafe(_tell, lines, error)
 
     def _write(self, data: bytes) -> None:
         with explained("write", self.path):
@@ -107,13 +126,25 @@ class LineJournal:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._flushing is not None:
-            await self._flushing
         self.close()
 
     def close(self) -> None:
-        """Can be called repeatedly."""
+        """What waits is written before. Can be called repeatedly."""
+        if self._writer is not None:
+            self._waiting.put(None)
+            self._writer.join()
+        self._writer = None
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
         self._held.close()
+
+
+def _tell(lines: list[_Line[Any]], error: Exception | None) -> None:
+    for line in lines:
+        if line.written.done():  # nobody waits for it any more
+            continue
+        if error is None:
+            line.written.set_result(line.item)
+        else:
+            line.written.set_exception(error)

@@ -93,6 +93,7 @@ class Runner:
         self._last_answer = 0.0
         self._error: Reported | None = None
         self._gives_up = False  # an error that ends everything at once is on its way out
+        self._is_over = False
         # Answers wait for their judging here; a full house stops asking, so that a crash loses few of them.
         self._backlog = asyncio.Semaphore(2 * concurrency + 2 * task.judge_workers)
         self._pool: ThreadPoolExecutor | None = None
@@ -118,6 +119,7 @@ class Runner:
         except* Reported as errors:
             self._error = self._error or first_error(errors)
         finally:
+            self._is_over = True
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
         if self._error is not None:
@@ -174,18 +176,28 @@ class Runner:
                 return
             judges.create_task(self._judge(sample, request, answer))
 
+    def _judge_in_thread(
+        self, sample: Sample, request: Request, answer: Answer, written: asyncio.Future[Completion]
+    ) -> None:
+        """The journal's thread takes it from here, so that the event loop is woken up once a sample."""
+        try:
+            completion = judge(self._task, sample, request, answer)
+            if not self._is_over:  # else its sandbox may have been closed under it
+                self._journal.put(completion, written)
+        except BaseException as error:  # noqa: BLE001 - for whoever waits
+            written.get_loop().call_soon_threadsafe(_fail, written, error)
+
     async def _judge(self, sample: Sample, request: Request, answer: Answer) -> None:
         try:
             if self._can_judge is not None:
                 await asyncio.shield(self._can_judge)
             if self._pool is None or answer.error:
                 completion = judge(self._task, sample, request, answer)
+                await self._journal.add(completion)
             else:
-                loop = asyncio.get_running_loop()
-                completion = await loop.run_in_executor(
-                    self._pool, judge, self._task, sample, request, answer
-                )
-            await self._journal.add(completion)
+                written = asyncio.get_running_loop().create_future()
+                self._pool.submit(self._judge_in_thread, sample, request, answer, written)
+                completion = await written
         except BenchError as error:  # raised here it would cancel the judging of the others
             self._error = self._error or error
             return
@@ -212,6 +224,11 @@ class Runner:
         except BaseException:
             self._gives_up = True
             raise
+
+
+def _fail(written: asyncio.Future[Completion], error: BaseException) -> None:
+    if not written.done():
+        written.set_exception(error)
 
 
 def first_error(errors: BaseExceptionGroup[Reported]) -> Reported:

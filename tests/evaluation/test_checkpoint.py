@@ -68,6 +68,20 @@ def test_a_line_is_in_the_file_when_it_counts_as_done(tmp_path):
     asyncio.run(main())
 
 
+def test_a_line_is_written_also_when_nobody_waits_for_it_any_more(tmp_path):
+    async def main():
+        async with Journal(tmp_path) as journal:
+            journal.open()
+            adding = [asyncio.create_task(journal.add(completion(i))) for i in range(20)]
+            await asyncio.sleep(0)
+            for each in adding:
+                each.cancel()
+            await asyncio.gather(*adding, return_exceptions=True)
+
+    asyncio.run(main())
+    assert len(read(tmp_path)) == 20
+
+
 @pytest.mark.parametrize("cut", [1, 5, 40])
 def test_a_torn_tail_is_cut_off_and_the_journal_goes_on(tmp_path, cut):
     write(tmp_path, completion(0), completion(1))

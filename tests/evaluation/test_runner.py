@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import threading
 import time
 
 import pytest
@@ -154,6 +155,48 @@ def test_a_server_that_is_gone_for_good_stops_the_run_and_what_was_answered_is_j
     error, found = run(tmp_path, Words(), provider)
     assert isinstance(error, ServerError)
     assert len(found) == provider.answered > 0
+
+
+class Closing(Words):
+    """A task whose sandbox is closed while it judges."""
+
+    def __init__(self):
+        super().__init__()
+        self.judging = threading.Barrier(self.judge_workers + 1)
+        self.closed = threading.Event()
+
+    def calculate_metrics(self, prediction, expected, sample):
+        self.judging.wait(20)
+        self.closed.wait(20)
+        return Judgement(passed=False, broken=True, detail="sandbox: it is closed")
+
+
+def test_what_is_judged_when_a_run_is_stopped_is_no_completion(tmp_path):
+    task = Closing()
+
+    async def main():
+        async with Journal(tmp_path) as journal:
+            journal.open()
+            runner = Runner(
+                task,
+                Echo(),
+                journal,
+                sampling=Sampling(),
+                concurrency=4,
+                on_progress=lambda _progress: None,
+            )
+            running = asyncio.create_task(runner.run(SAMPLES, 1, {}))
+            await asyncio.to_thread(task.judging.wait, 20)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            judges = [each for each in threading.enumerate() if each.name.startswith("judge")]
+            task.closed.set()
+            for each in judges:
+                each.join()
+
+    asyncio.run(main())
+    assert lines(tmp_path) == []
 
 
 @pytest.mark.parametrize("count", [1, 3])
