@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
 
 from results.prompts.prompt_file import PROMPT_SHA256, read_prompt_file
 from settings.suites import shipped_suites, suite_facts, suite_identity
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from settings.setting import Setting
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunSpec:
+class RunSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One run, as specified.
 
     asked: all settings by name, with absolute paths. server: the resulting request, possibly with settings lowered
@@ -119,4 +119,4 @@ class RunSpec:
 
     def with_server(self, server: ServerRequest) -> Self:
         """The same run on that server."""
-        return replace(self, server=server)
+        return msgspec.structs.replace(self, server=server)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - dataclass fields, read at run time by tools
-from dataclasses import dataclass, field
+from collections.abc import Mapping  # noqa: TC003 - of fields
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from settings.secrets import secrets_of, without_secrets
 
@@ -17,8 +18,7 @@ KIND_WITHOUT_SERVER = "llama-perplexity"
 PROVIDER = "provider"
 
 
-@dataclass(frozen=True, kw_only=True)
-class LaunchPlan:
+class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     """One server, ready to be launched; or the program that the script runs in its place.
 
     kind: "llama.cpp", "embedded", "vllm", "command" or "attach"; "llama-perplexity" and "provider" without a server.
@@ -34,13 +34,13 @@ class LaunchPlan:
 
     kind: str
     argv: tuple[str, ...]
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = msgspec.field(default_factory=dict)
     base_url: BaseUrl
     health_path: str = "/health"
     model_name: str | None = None
     api_key: str | None = None
     own_keys: frozenset[str] = frozenset()
-    asked: dict[str, Any] = field(default_factory=dict)
+    asked: dict[str, Any] = msgspec.field(default_factory=dict)
     model: ModelIdentity | None = None
     draft: ModelIdentity | None = None
     tool: tuple[str, ...] = ()

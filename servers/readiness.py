@@ -7,8 +7,9 @@ A 200 on the port alone proves nothing, because it may come from another program
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
 
 from results.errors import ServerError, ServerExited, ServerNotOurs, ServerNotReady, ServerOutOfMemory
 from servers import model_list
@@ -32,15 +33,14 @@ NEWER_LIMIT = "max_completion_tokens"
 PROBE_TIMEOUT_S = 120.0  # for the first token; a large model on a CPU may have to be read from disk first
 
 
-@dataclass(kw_only=True)
-class Readiness:
+class Readiness(msgspec.Struct, kw_only=True):
     """The checks of one start, until its deadline. Each returns "" if it passes, otherwise the reason in words."""
 
     plan: LaunchPlan
     process: ManagedProcess | None
     log: ServerLog
     deadline: float
-    _was_ours: bool = field(default=False, init=False)
+    _was_ours: bool = False
 
     def healthy(self) -> str:
         """Check that the health path returns 200, and that whatever answers, even before that, is ours."""

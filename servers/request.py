@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 - a dataclass field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import msgspec
+
 from results.errors import UsageError
 from settings.server_settings import SERVER_KINDS
 from settings.table import TABLE
@@ -21,8 +23,7 @@ ServerKind = Literal["llama.cpp", "vllm", "command", "attach", "provider"]
 _SETTING_OF = {"command": "server_command"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class PerplexityRequest:
+class PerplexityRequest(msgspec.Struct, frozen=True, kw_only=True):
     """llama-perplexity, requested instead of a server. reference: the model to compare with. window: in tokens. limit:
     the most windows. text_bytes: of the text. cache_bytes: the most that all base logits may take.
     """

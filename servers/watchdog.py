@@ -7,8 +7,9 @@ A hanging server may still answer /health. So `progress` asks it for a marker th
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from results.errors import ServerExited, ServerOutOfMemory
 from servers.http_probe import request
@@ -90,13 +91,12 @@ def from_metrics(text: str) -> Progress | None:
     return Progress(int(in_flight), tuple(sorted(work.items())))
 
 
-@dataclass
-class Stall:
+class Stall(msgspec.Struct):
     """Detects that a server with work to do has made no progress for timeout_s. Pure: the caller provides the time."""
 
     timeout_s: float = STALL_TIMEOUT_S
-    _marker: tuple[Any, ...] | None = field(default=None, init=False)
-    _since: float | None = field(default=None, init=False)
+    _marker: tuple[Any, ...] | None = None
+    _since: float | None = None
 
     def update(self, now: float, marker: tuple[Any, ...] | None, in_flight: int) -> bool:
         """True once there has been no progress for timeout_s.

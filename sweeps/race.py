@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -220,7 +219,7 @@ def _todo(entry: Entry, samples: int, seed: int, folder: SweepFolder) -> ToDo:
 
 
 def _on_samples(spec: RunSpec, samples: int, seed: int) -> RunSpec:
-    return dataclasses.replace(spec, asked=spec.asked.but(limit=samples, shuffle=seed))
+    return msgspec.structs.replace(spec, asked=spec.asked.but(limit=samples, shuffle=seed))
 
 
 def _to_ask_again(entries: Sequence[Entry], state: Race) -> set[tuple[int, int]]:

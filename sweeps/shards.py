@@ -6,6 +6,8 @@ import dataclasses
 import itertools
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from settings.samples.shards import all_shards
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def _as_shard(whole: PlannedRun, shard: Shard) -> PlannedRun:
         whole,
         label=f"{whole.label} [{shard.written}]",
         asked=asked,
-        spec=dataclasses.replace(whole.spec, asked=asked),
+        spec=msgspec.structs.replace(whole.spec, asked=asked),
         group=f"{whole.group}-{shard.number}",
         whole=whole,
     )
