@@ -3,7 +3,8 @@
 # through a symlink. Python sees the next line as the beginning of a string and continues below it. If env can do it,
 # signals wait until Python can handle them.
 """:"
-root=$(dirname "$(readlink -f "$0")")
+file=$(readlink -f "$0")
+root=${file%/*}
 wait="env --block-signal=HUP,INT,TERM"
 (exec >/dev/null 2>&1 && $wait --version) || wait=
 for python in "$root/.venv/bin/python" "$(command -v python3)"; do

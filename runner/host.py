@@ -29,11 +29,14 @@ def host_facts() -> dict[str, Any]:
 
 # Names the commit of a copy without git's folder, such as one in a container's image.
 COMMIT_VARIABLE = "BENCH_RUNNER_COMMIT"
+# What `git status` tells: the commit in a heading, and a line for each changed file.
+_STATUS = ("--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no", "--no-renames")
+_COMMIT = "# branch.oid "
 
 
 def harness_facts() -> dict[str, Any]:
     """The program: version, git commit (with -dirty if the checkout has changes), Python."""
-    return {"version": __version__, "commit": _commit(), "python": platform.python_version()}
+    return {"version": __version__, "commit": commit_of(ROOT), "python": platform.python_version()}
 
 
 def _gpus() -> list[dict[str, Any]]:
@@ -72,17 +75,19 @@ def _processor() -> str | None:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)
 
 
-def _commit() -> str | None:
-    if not (ROOT / ".git").exists():
+def commit_of(checkout: Path) -> str | None:
+    """Its commit, with -dirty if a file of it has changes; None where git doesn't tell."""
+    if not (checkout / ".git").exists():
         return os.environ.get(COMMIT_VARIABLE) or None
     try:
+        # Not `describe`, which looks through the whole history for a tag.
         answer = subprocess.run(
-            ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
+            ["git", "-C", str(checkout), "status", *_STATUS], capture_output=True, timeout=5, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return answer.stdout.strip() or None
+    lines = answer.stdout.decode(errors="replace").splitlines()
+    commit = next((line.removeprefix(_COMMIT) for line in lines if line.startswith(_COMMIT)), "")
+    if not commit.isalnum():  # there is none yet, or no repository that git reads
+        return None
+    return f"{commit}-dirty" if any(not line.startswith("#") for line in lines) else commit
