@@ -146,7 +146,9 @@ class RunEntry(msgspec.Struct, frozen=True):
 
         Returns the record with what a user has said of the run.
         """
-        self.begin(record)
+        if not self.is_noted:  # since it began, most often: each wait for the disk counts here
+            self.note()
+        self.write(record)
         record = self.log.append_from(self.folder, replace=self.before is not None)
         self.forget_note()
         return record
