@@ -127,11 +127,12 @@ class _Session(ServerSession):
             self.bound = settings = self.settings(task, style)
             self.journal.bind(settings)
             sampling = self.connection.sampling
-            asked = [make_request(task, sample, 0, sampling) for sample in self.samples(task)]
+            samples = self.samples(task)
+            requests = [make_request(task, sample, sampling) for sample in samples]
             if self.connection.use_guided_json:
-                require_schema(asked, self.benchmark.name)
-            write_prompts(arguments.output, map(asked_by, asked))
-            if any(request.tools for request in asked) and shows_no_tools(reached.properties):
+                require_schema(requests, self.benchmark.name)
+            write_prompts(arguments.output, map(asked_by, requests))
+            if any(request.tools for request in requests) and shows_no_tools(reached.properties):
                 self.warnings.append(NO_TOOLS_SHOWN)
             self._started(settings, concurrency=reached.concurrency)
             self.events.emit("phase", phase="generate")
@@ -147,9 +148,8 @@ class _Session(ServerSession):
                 opens_thought=style.opens_thought,
                 corrects=arguments.shard is None,
             )
-            evaluation = await _unless_it_fails(
-                opening, runner.run(self.samples(task), settings.n_samples, self.finished)
-            )
+            asked = list(zip(samples, requests, strict=True))
+            evaluation = await _unless_it_fails(opening, runner.run(asked, settings.n_samples, self.finished))
         if interface.refusals:
             self.warnings.append(
                 f"requests refused for rate limits, and sent again: {interface.refusals}; the speed is the limits'"

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from evaluation.protocols import Prompt, Sample, Task
 
 
-def make_request(task: Task, sample: Sample, index: int, sampling: Sampling) -> Request:
-    """What to ask for the completion `index` of a sample. sampling: the run's.
+def make_request(task: Task, sample: Sample, sampling: Sampling) -> Request:
+    """What to ask for the first completion of a sample. sampling: the run's.
 
     The request depends on nothing else, so that it is the same after a resume, whoever answers it.
     """
     prompt = task.get_prompt(sample)
-    seed = None if sampling.seed is None else request_seed(sampling.seed, sample.task_id, index)
+    seed = _seed(sampling, sample.task_id, 0)
     request = Request(
         task_id=sample.task_id,
-        index=index,
+        index=0,
         style=sample.style or task.style,
         system=sampling.system(prompt.system),
         user=prompt.user,
@@ -42,6 +42,18 @@ def make_request(task: Task, sample: Sample, index: int, sampling: Sampling) -> 
         tools=prompt.tools,
     )
     return msgspec.structs.replace(request, prompt_sha256=asked_by(request).sha256)
+
+
+def request_again(first: Request, index: int, sampling: Sampling) -> Request:
+    """What to ask for another completion of the sample. first: for the first one. sampling: the run's."""
+    if index == first.index:
+        return first
+    own = msgspec.structs.replace(first.sampling, seed=_seed(sampling, first.task_id, index))
+    return msgspec.structs.replace(first, index=index, sampling=own)
+
+
+def _seed(sampling: Sampling, task_id: str, index: int) -> int | None:
+    return None if sampling.seed is None else request_seed(sampling.seed, task_id, index)
 
 
 def _max_tokens(sample: Sample, sampling: Sampling) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from evaluation.loop.judging import judge, without_open_thoughts
-from evaluation.loop.requests import make_request
+from evaluation.loop.requests import request_again
 from evaluation.protocols import PromptStyle
 from results.errors import BenchError, RateLimited, Reported, ScriptError
 from results.records import Completion, Loss, Outcome
@@ -99,18 +99,23 @@ class Runner:
         self._pool: ThreadPoolExecutor | None = None
 
     async def run(
-        self, samples: Sequence[Sample], n_samples: int, finished: Mapping[Key, Completion]
+        self, asked: Sequence[tuple[Sample, Request]], n_samples: int, finished: Mapping[Key, Completion]
     ) -> Evaluation:
-        """Do what is not `finished`. Raises BenchError; a cancellation ends it at once, with the journal
-        intact.
+        """Do what is not `finished`. asked: the samples, each with the request for its first completion.
+
+        Raises BenchError; a cancellation ends it at once, with the journal intact.
         """
-        keys = [(sample.task_id, index) for sample in samples for index in range(n_samples)]
-        by_id = {sample.task_id: sample for sample in samples}
+        keys = [(sample.task_id, index) for sample, _ in asked for index in range(n_samples)]
         self._total = len(keys)
         self._finished = {key: finished[key] for key in keys if key in finished}
         self._outcomes.update(str(completion.outcome) for completion in self._finished.values())
         self._tokens = sum(completion.completion_tokens or 0 for completion in self._finished.values())
-        work = iter([(by_id[task_id], index) for task_id, index in keys if (task_id, index) not in finished])
+        work = (
+            (sample, request_again(first, index, self._sampling))
+            for sample, first in asked
+            for index in range(n_samples)
+            if (sample.task_id, index) not in finished
+        )
         if self._task.judge_workers:
             self._pool = ThreadPoolExecutor(self._task.judge_workers, thread_name_prefix="judge")
         try:
@@ -141,7 +146,7 @@ class Runner:
             await self._journal.add(completion)
             self._finished[completion.task_id, completion.index] = completion
 
-    async def _generate(self, work: Iterator[tuple[Sample, int]], judges: asyncio.TaskGroup) -> None:
+    async def _generate(self, work: Iterator[tuple[Sample, Request]], judges: asyncio.TaskGroup) -> None:
         """Keep `concurrency` requests in flight. An error ends the asking, not the judging of what is
         answered.
         """
@@ -152,12 +157,11 @@ class Runner:
         except* Reported as errors:
             self._error = self._error or first_error(errors)
 
-    async def _ask(self, work: Iterator[tuple[Sample, int]], judges: asyncio.TaskGroup) -> None:
-        for sample, index in work:
+    async def _ask(self, work: Iterator[tuple[Sample, Request]], judges: asyncio.TaskGroup) -> None:
+        for sample, request in work:
             await self._backlog.acquire()
             if self._error is not None:
                 return
-            request = make_request(self._task, sample, index, self._sampling)
             if self._first_request is None:
                 self._first_request = time.perf_counter()
             self._in_flight += 1

@@ -157,7 +157,7 @@ class Asking:
     ) -> None:
         its_task, sample = self._samples[item.sha256]
         task = cast("Task", PromptedTask(its_task, prompt))
-        request = make_request(task, sample, 0, sampling)
+        request = make_request(task, sample, sampling)
         async with self._sending():
             answer = await task.solver.solve(sample, request, self._interface.generate)
         await asyncio.shield(self._can_judge)

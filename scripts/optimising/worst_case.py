@@ -48,7 +48,7 @@ class WorstCases:
         for item in items:
             its_task, sample = self._samples[item.sha256]
             task = cast("Task", PromptedTask(its_task, asked))
-            request = make_request(task, sample, 0, self._sampling)
+            request = make_request(task, sample, self._sampling)
             size = len(encode(asked_by(request)))
             found.append(self._one(size, self._sampling, self._price))
         return Cost(sum(each.tokens for each in found), sum(each.cost_usd for each in found))

@@ -10,6 +10,7 @@ import pytest
 
 from evaluation.benchmarks.human_eval.task import HumanEvalTask, load_data
 from evaluation.loop.checkpoint import Journal
+from evaluation.loop.requests import make_request
 from evaluation.loop.runner import Runner
 from evaluation.models.connection import build_connection_info
 from evaluation.models.prompt_style import choose_style
@@ -107,7 +108,11 @@ def play(folder, url, grader, *, style=None, limit, **config):
                 task, reached, journal, sampling=reached.info.sampling, concurrency=4, on_progress=lambda _: None,
                 opens_thought=bool(choice and choice.opens_thought),
             )  # fmt: skip
-            return task.style, (await runner.run(task.get_samples(limit), 1, finished)).completions
+            asked = [
+                (sample, make_request(task, sample, reached.info.sampling))
+                for sample in task.get_samples(limit)
+            ]
+            return task.style, (await runner.run(asked, 1, finished)).completions
 
     return asyncio.run(main())
 

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from evaluation.loop.checkpoint import Journal
+from evaluation.loop.requests import make_request
 from evaluation.loop.runner import Runner
 from evaluation.loop.solver import SingleRequest
 from evaluation.models.sampling import Sampling
@@ -69,6 +70,10 @@ class Words:
         return Judgement(passed=not broken, broken=broken, detail="sandbox: it is gone" if broken else "")
 
 
+def asked(task):
+    return [(sample, make_request(task, sample, Sampling())) for sample in SAMPLES]
+
+
 def run(folder, task, provider):
     """What it comes to, and the lines on disk."""
 
@@ -83,7 +88,7 @@ def run(folder, task, provider):
                 concurrency=4,
                 on_progress=lambda _progress: None,
             )
-            return await runner.run(SAMPLES, 1, {})
+            return await runner.run(asked(task), 1, {})
 
     try:
         return asyncio.run(main()), lines(folder)
@@ -185,7 +190,7 @@ def test_what_is_judged_when_a_run_is_stopped_is_no_completion(tmp_path):
                 concurrency=4,
                 on_progress=lambda _progress: None,
             )
-            running = asyncio.create_task(runner.run(SAMPLES, 1, {}))
+            running = asyncio.create_task(runner.run(asked(task), 1, {}))
             await asyncio.to_thread(task.judging.wait, 20)
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -204,20 +209,20 @@ def test_only_what_is_missing_is_asked_for(tmp_path, count):
     provider = Echo()
     evaluation, _ = run(tmp_path, Words(), provider)
     finished = {(c.task_id, c.index): c for c in evaluation.completions[count:]}
-    provider = Echo()
+    provider, task = Echo(), Words()
 
     async def again():
         async with Journal(tmp_path) as journal:
             journal.open()
             runner = Runner(
-                Words(),
+                task,
                 provider,
                 journal,
                 sampling=Sampling(),
                 concurrency=4,
                 on_progress=lambda _progress: None,
             )
-            return await runner.run(SAMPLES, 1, finished)
+            return await runner.run(asked(task), 1, finished)
 
     assert len(asyncio.run(again()).completions) == 40
     assert provider.asked == count

@@ -195,7 +195,7 @@ def test_an_answer_in_json_is_held_to_a_schema_and_read_out_of_a_field(tmp_path)
     path.write_text(JSON_SUITE)
     task = SuiteTask(SuiteRows(read_suite_file(path)), style=PromptStyle.CHAT)
     (sample,) = task.get_samples(None)
-    request = make_request(task, sample, 0, Sampling())
+    request = make_request(task, sample, Sampling())
     schema = {
         "type": "object",
         "properties": {"colour": {"enum": ["red", "green"]}},
