@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
-from sandbox.contract import NEAR, Limits, Program, SandboxError, Verdict, VerdictKind
+from sandbox.contract import NEAR, Limits, Program, SandboxError, UnitTests, Verdict, VerdictKind
 from sandbox.failed_check import failed_check, read_word
 from sandbox.hard_limits import suspects
 from sandbox.process_tree_usage import ProcessTreeUsage
@@ -259,9 +259,16 @@ def _texts(program: Program) -> tuple[bytes, bytes]:
     """For the process of the program, and for that of its tests: neither gets the other's."""
     candidate: dict[str, Any] = {"code": program.code, "stdin": program.stdin, "as_main": program.as_main}
     if program.script:
-        return json.dumps(candidate).encode(), b""
+        return _as_json(candidate), b""
     candidate["entry_point"] = program.tests.entry_point
-    return json.dumps(candidate).encode(), json.dumps(msgspec.structs.asdict(program.tests)).encode()
+    return _as_json(candidate), _as_json(program.tests)
+
+
+def _as_json(value: dict[str, Any] | UnitTests) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:  # half of a pair, which only `json` has a way to write
+        return json.dumps(msgspec.to_builtins(value)).encode()
 
 
 @functools.cache
