@@ -147,7 +147,7 @@ def leaves_out(code: str, tree: ast.Module, name: str) -> bool:
     body = [node.value for node in last.body if isinstance(node, ast.Expr)]
     elided = any(isinstance(value, ast.Constant) and value.value is ... for value in body)
     behind = "\n".join(code.split("\n")[last.lineno :])
-    return elided or (not _ends(last.body) and re.search(_LEFT_OUT, behind) is not None)
+    return elided or ("#" in behind and not _ends(last.body) and re.search(_LEFT_OUT, behind) is not None)
 
 
 def _ends(body: Sequence[ast.stmt]) -> bool:

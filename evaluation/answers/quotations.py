@@ -13,15 +13,16 @@ from typing import NamedTuple
 from evaluation.answers.fences import PYTHON, language
 from evaluation.answers.syntax import syntax_tree
 
-_FENCE = re.compile(r"(?<!`)(`{3,}+)([^`\n]*)$|(?<!~)(~{3,}+)([^`~\n]*)$", re.MULTILINE)
+# These are compiled where they are used: few texts hold marks.
+_FENCE = r"(?m)(?<!`)(`{3,}+)([^`\n]*)$|(?<!~)(~{3,}+)([^`~\n]*)$"
 # Strings of Python, and of what resembles it. An apostrophe within a word opens none; one that is not closed takes the
 # rest of its line, so that no place is looked at twice.
 _STRING = r"""(?<!\w)[rRbBuUfF]{0,2}(?:"(?:[^"\\\n]|\\.)*+(?P<double>")?|'(?:[^'\\\n]|\\.)*+(?P<single>')?)"""
 _LONG_STRING = (
     r'(?<!\w)[rRbBuUfF]{0,2}(?P<long>"{3}(?:[^\\]|\\.)*?(?:"{3}|\Z)|\'{3}(?:[^\\]|\\.)*?(?:\'{3}|\Z))'
 )
-_IN_CODE = re.compile(rf"(?P<comment>#[^\n]*)|{_LONG_STRING}|{_STRING}", re.DOTALL)
-_IN_PROSE = re.compile(rf"(?P<code>`+[^`\n]*`+)|{_STRING}")
+_IN_CODE = rf"(?s)(?P<comment>#[^\n]*)|{_LONG_STRING}|{_STRING}"
+_IN_PROSE = rf"(?P<code>`+[^`\n]*`+)|{_STRING}"
 # Behind a mark that is spoken of: `</think> tags`.
 _NAMED = re.compile(r"[ \t]+(?:tags?|tokens?|marks?|markers?|elements?|blocks?|delimiters?|sections?)\b")
 _MOST_PROGRAM_CHARS = 1 << 20
@@ -90,9 +91,9 @@ class Quotations:
             self._line = start, end if end >= 0 else len(self._text)
         return self._line
 
-    def _is_quoted(self, what: re.Pattern[str], start: int, end: int, mark: re.Match[str]) -> bool:
+    def _is_quoted(self, what: str, start: int, end: int, mark: re.Match[str]) -> bool:
         if start not in self._quoted:
-            found = what.finditer(self._text, start, end)
+            found = re.compile(what).finditer(self._text, start, end)
             self._quoted[start] = [each.span() for each in found if each.lastgroup]
         spans = self._quoted[start]
         before = bisect.bisect(spans, (mark.start(), len(self._text))) - 1
@@ -113,7 +114,7 @@ def _blocks(text: str, begin: int) -> list[_Block]:
     """The fenced blocks behind `begin`: a fence ends its line, and the closing one has no words behind it."""
     blocks: list[_Block] = []
     fence, tag, start = "", "", 0
-    for found in _FENCE.finditer(text, begin):
+    for found in re.compile(_FENCE).finditer(text, begin):
         marks, words = found[1] or found[3], (found[2] or found[4] or "").strip()
         if not fence:
             fence, tag, start = marks, language(words), found.end()
