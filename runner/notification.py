@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 from typing import TYPE_CHECKING
@@ -53,6 +52,8 @@ def read_notify(text: str | None) -> tuple[str, ...]:
     """The words of the command; () for none. Raises UsageError for one that can't work."""
     if text is None:
         return ()
+    import shutil
+
     if text.strip() == DESKTOP:
         if shutil.which("notify-send") is None:
             raise UsageError(

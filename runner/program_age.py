@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +50,8 @@ def _embedded() -> list[Path]:
 
 def _program(kind: str, command: Sequence[str]) -> Iterable[Path]:
     name = command[0]
+    import shutil
+
     there = name if os.sep in name else shutil.which(name)
     if there is None:
         return []

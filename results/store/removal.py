@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 from results.durable import explained, sync_folder
@@ -117,6 +116,8 @@ def _remove(path: Path) -> None:
     if path.is_symlink() or path.is_file():
         path.unlink(missing_ok=True)
         return
+    import shutil  # with what packs archives; most commands remove nothing
+
     with contextlib.suppress(FileNotFoundError):  # another process empties it too
         shutil.rmtree(path)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -247,6 +246,8 @@ class RunLog:
         try:
             os.link(self.path, aside)
         except OSError:  # a file system without hard links
+            import shutil
+
             try:
                 shutil.copyfile(self.path, aside)
             except BaseException:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -272,6 +271,8 @@ def print_raw(path: Path) -> None:
         file = open_to_read(path)
     with file:
         if not sys.stdout.isatty():
+            import shutil
+
             shutil.copyfileobj(file, sys.stdout.buffer)
             return
         for line in file:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -213,6 +212,8 @@ def page(lines: Sequence[str], *, width: int) -> None:
     """Print harmless lines. On a terminal of that width that they don't fit, in the user's pager, as git does."""
     rows = sum(max(1, -(-len(click.unstyle(line)) // width)) for line in lines)
     text = "\n".join(lines)
+    import shutil
+
     if sys.stdout.isatty() and rows >= shutil.get_terminal_size((80, 24)).lines:
         os.environ.setdefault("LESS", "-FRX")
         click.echo_via_pager(f"{text}\n")
