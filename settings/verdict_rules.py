@@ -42,21 +42,23 @@ _TODAY = {
     # Of JSON a number is read by its key. Code whose helpers stand in another file of the answer, in YAML, in a session
     # without a fence is found; what is called wrong, left out in part, or cut, and tests of a program are passed over.
     # A call of a tool that nobody offered is the answer.
+    # extraction 11: what announces a list of choices, such as `Why the others are not correct:`, states none; what is
+    # said again in two units, as in `160 minutes, or 2 hours and 40 minutes`, is no second number.
     # judging 2: the tests call a program that runs in another process. judging 3: they see each change of an argument.
     # judging 4, elsewhere 2: halves of a pair of surrogates cross as they are; of LiveCodeBench and the own tasks
     # numbers of other types are those that they equal.
-    "human_eval": VerdictRules(extraction_version=10, judging_version=4),
-    "human_eval_plus": VerdictRules(extraction_version=10, judging_version=2),
-    "mbpp_plus": VerdictRules(extraction_version=10, judging_version=2),
-    "mbpp": VerdictRules(extraction_version=10, judging_version=2),
-    "lcb": VerdictRules(extraction_version=10, judging_version=2),
-    "tasks": VerdictRules(extraction_version=10, judging_version=2),
-    "gsm8k": VerdictRules(extraction_version=10),
-    "mmlu": VerdictRules(extraction_version=10),
+    "human_eval": VerdictRules(extraction_version=11, judging_version=4),
+    "human_eval_plus": VerdictRules(extraction_version=11, judging_version=2),
+    "mbpp_plus": VerdictRules(extraction_version=11, judging_version=2),
+    "mbpp": VerdictRules(extraction_version=11, judging_version=2),
+    "lcb": VerdictRules(extraction_version=11, judging_version=2),
+    "tasks": VerdictRules(extraction_version=11, judging_version=2),
+    "gsm8k": VerdictRules(extraction_version=11),
+    "mmlu": VerdictRules(extraction_version=11),
 }
 
-# Declared suites and all others read answers by the same rules: extraction 7 is the 10 of the benchmarks above.
-_OTHERS = VerdictRules(extraction_version=7)
+# Declared suites and all others read answers by the same rules: extraction 8 is the 11 of the benchmarks above.
+_OTHERS = VerdictRules(extraction_version=8)
 _NOT_READ = {"speed", "kld"}  # nothing is made of their answers
 
 

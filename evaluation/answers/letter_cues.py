@@ -135,6 +135,17 @@ ANSWERS = re.compile(
 NONE_OF = _words(
     r"\b(?:none|neither)\s+of\s+(?:the\s+|these\s+)?(?:options?|choices?|answers?|statements?)?(?:[\s,]|\b(?:and|or)\b|\b[A-J]\b)*$"
 )
+# A list begins behind it: of the choices that are wrong, or of all, which are yet to be looked at.
+_FOLLOW = rf":\W*(?:(?:{_LATIN_NOUN})\W*)?$"
+OTHERS_FOLLOW = _words(
+    r"\b(?:why|(?:are|do)(?:n['’]t|\s+not)|others|other\s+(?:\w+\s+)?\w{4,}s|(?:each|every)\s+(?:other|remaining)|rest"
+    r"|(?:remaining|incorrect|wrong)\s+(?:answer\s+)?\w{4,}s)\b[^:,\n]*"
+    r"(?<!answer is)(?<!option is)(?<!choice is)(?<! be)" + _FOLLOW
+)
+ALL_FOLLOW = _words(
+    r"\b(?:let['’]?s(?!\s+(?:choose|pick|select|go\s+with|say|take)\b)|each|every|determine|find|identify|decide|evaluat\w+"
+    r"|analy[sz]\w+|options|choices|answers|statements)\b[^:,\n]*(?<! is)(?<! be)" + _FOLLOW
+)
 WHY = _words(r"\bwhy\s+(?:is\s+it\s+)?\(?$")
 # `Answer (B).` ends a text.
 LABEL = _words(

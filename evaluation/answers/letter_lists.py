@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•][ \t]+)?(\*\*|__)?\(?([A-Z])[).:]\s?[^\n]*$", re.MULTILINE)
 _LIKELIHOOD = re.compile(r"(?<!\w)\(?([A-Z])\)?\s*[:(=~]\s*(\d{1,3}(?:\.\d{1,6})?|\.\d{1,6})\s*%?\)?[,;]?")
 _ROUNDING = 0.02
+_AROUND = 160  # characters
 
 
 def in_bold(text: str, letters: Sequence[str]) -> str | None:
@@ -59,3 +60,17 @@ def only(found: Iterable[str]) -> str | None:
     """The one letter that these are; None where they are several, or none."""
     several = set(found)
     return several.pop() if len(several) == 1 else None
+
+
+def is_first_item(lines: Sequence[str]) -> bool:
+    """Whether a list begins with the last line."""
+    return len(lines) > 1 and bool(cues.FIRST_ITEM.match(lines[-1]))
+
+
+def begins_list(plain: str, start: int, end: int, *, of_all: bool) -> bool:
+    """Whether what stands before a letter says that a list follows: of the choices that are wrong or, where it may be
+    one of_all choices, of those that are yet to be looked at. `A is the answer` begins none. start, end: of the letter.
+    """
+    sentence = cues.SENTENCE_END.split(plain[max(0, start - _AROUND) : start])[-1]
+    follows = cues.OTHERS_FOLLOW.search(sentence) or (of_all and cues.ALL_FOLLOW.search(sentence))
+    return bool(follows) and not cues.IS_ANSWER.match(plain[end : end + _AROUND])

@@ -11,8 +11,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.answers import letter_cues as cues
+from evaluation.answers import letter_lists as lists
 from evaluation.answers.letter_elimination import left_over
-from evaluation.answers.letter_lists import in_bold, in_order_of, is_affirmed, likeliest, only
+from evaluation.answers.letter_lists import only
 from evaluation.answers.letter_text import plain_text, without_texts
 from evaluation.answers.turns import before_conversation, next_question
 
@@ -139,10 +140,10 @@ def read_choice(text: str, letters: Sequence[str], choices: Sequence[str] = ()) 
     asked = patterns.asked.search(plain, 1)
     if asked and (choice := _chosen(plain[: asked.start()], patterns, letters)).stated:
         return choice
-    surest, rest = likeliest(plain, letters)
+    surest, rest = lists.likeliest(plain, letters)
     choice = _chosen(rest, patterns, letters)
     known = choice.letter or choice.stated  # of several letters it states none
-    return choice if known else Choice(surest or in_bold(text, letters) or left_over(rest, letters))
+    return choice if known else Choice(surest or lists.in_bold(text, letters) or left_over(rest, letters))
 
 
 def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
@@ -179,7 +180,7 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
     for found in (of(Rank.ODD), of(Rank.RIGHT), of(Rank.TRUE)):
         if found:
             return Choice(only(found))
-    if is_reviewed or (is_one and _is_first_item(lines)) or cues.BROKE_OFF.search(text):
+    if is_reviewed or (is_one and lists.is_first_item(lines)) or cues.BROKE_OFF.search(text):
         return Choice(None)  # it broke off with the first one
     apart = {
         mention.letter
@@ -223,6 +224,10 @@ def _ranks(text: str, mentions: Sequence[_Mention]) -> Iterator[Rank]:
     denied = False
     for mention, behind in itertools.zip_longest(mentions, mentions[1:]):
         rank = _rank(text, mention, behind.start if behind else len(text))
+        following = (behind.letter, "\n" in text[mention.end : behind.start]) if behind else ("", False)
+        of_all = mention.letter == "A" and following == ("B", True)
+        if rank is Rank.ANSWER and lists.begins_list(text, mention.start, mention.end, of_all=of_all):
+            rank = Rank.DENIED
         if denied and cues.IS_ALONE.match(text, mention.end):  # `A is not the answer. B is.`
             rank = Rank.ANSWER
         denied = bool(cues.DENIED.match(text[mention.end : mention.end + _BEHIND]))
@@ -336,7 +341,7 @@ def _at_the_edges(lines: Sequence[str], patterns: _Patterns, letters: Sequence[s
     if cues.REJECTED_BEFORE.match(first):
         first = ""
     alone = patterns.alone.fullmatch(first)
-    if alone and in_order_of([*_alone(lines, patterns)], letters) < len(letters):
+    if alone and lists.in_order_of([*_alone(lines, patterns)], letters) < len(letters):
         return Choice(str(alone[alone.lastindex or 0]).upper(), stated=True)
     every = [(number, match) for number, line in enumerate(lines) if (match := patterns.begins.match(line))]
     begun = [
@@ -344,14 +349,14 @@ def _at_the_edges(lines: Sequence[str], patterns: _Patterns, letters: Sequence[s
         for number, match in every
         if not _is_denied(lines[number], match, patterns)
     ]
-    is_list = in_order_of([_letter_of(match) for _, match in every], letters) == len(letters)
-    listed = in_order_of([letter for _, letter in begun], letters)
+    is_list = lists.in_order_of([_letter_of(match) for _, match in every], letters) == len(letters)
+    listed = lists.in_order_of([letter for _, letter in begun], letters)
     if listed and begun[0][0] == 0 and begun[1][0] > 1 and cues.EXPLAINS.match(lines[1]):
         return Choice(begun[0][1], stated=True)
     rest = begun[listed:]
     if rest and rest[0][0] == 0 and not is_list:
         return Choice(rest[0][1], stated=True)
-    if rest and rest[-1][0] == len(lines) - 1 and not _is_first_item(lines):
+    if rest and rest[-1][0] == len(lines) - 1 and not lists.is_first_item(lines):
         # Where the list lacks a choice, its last item may be the last line.
         others = {letter for _, letter in begun[:listed]} if listed < len(letters) else set()
         is_only = len({letter for _, letter in rest}) == 1 and rest[-1][1] in (others or {rest[-1][1]})
@@ -367,11 +372,6 @@ def _alone(lines: Sequence[str], patterns: _Patterns) -> Iterator[str]:
     """The letters that have a line of their own."""
     found = (patterns.alone.fullmatch(line) for line in lines)
     return (str(each[each.lastindex or 0]).upper() for each in found if each)
-
-
-def _is_first_item(lines: Sequence[str]) -> bool:
-    """Whether a list begins with the last line."""
-    return len(lines) > 1 and bool(cues.FIRST_ITEM.match(lines[-1]))
 
 
 def _is_denied(line: str, match: re.Match[str], patterns: _Patterns) -> bool:
@@ -396,5 +396,5 @@ def _affirmed(text: str, mentions: Sequence[_Mention]) -> Iterator[str]:
         if mention.several or not cues.ITEM.search(before) or cues.NONE_OF.search(before):
             continue
         end = min(mention.end + 2 * _BEHIND, following.start if following else len(text))
-        if is_affirmed("" if re.search(r"\w", before) else before, text[mention.end : end]):
+        if lists.is_affirmed("" if re.search(r"\w", before) else before, text[mention.end : end]):
             yield mention.letter

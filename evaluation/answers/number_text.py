@@ -92,6 +92,19 @@ _HAN_ZEROS = {"千": 3, "万": 4, "萬": 4, "만": 4, "亿": 8, "億": 8, "억":
 # 1,50,000, as in India.
 _GROUPED_BY_TWO = re.compile(r"(?<![\d.,])\d{1,2}(?:,\d{2}){1,4},\d{3}(?![\d,])")
 _NEGATIVE = re.compile(r"(?<=[\s$:=(])(?<![\d)] )(?:negative|minus)\s+(?=[$€£]?\d)", re.IGNORECASE)
+# What is said again in two units, before or behind: `160 minutes, or 2 hours and 40 minutes`.
+_TWO_UNITS = (
+    r"\d{1,4}\s?(?:years?|weeks?|days?|hours?|hrs?|h|minutes?|mins?|feet|foot|ft|dollars?),?\s(?:and\s)?"
+    r"\d{1,4}\s?(?:months?|weeks?|days?|hours?|hrs?|minutes?|mins?|m|seconds?|secs?|inch(?:es)?|in|cents?)\b"
+)
+_SAME_IN_TWO_UNITS = re.compile(
+    r"(?<=[a-z ])(?:,?\s(?:or|which\s(?:is|equals)|ie,?|that\sis,?|(?:which\sis\s)?equivalent(?:ly)?(?:\sto)?,?)"
+    rf"|\s=|\s?→)\s(?:about\s)?\s?{_TWO_UNITS}(?=\W*$|\s*\n|[.,;]\s)",
+    re.IGNORECASE,
+)
+_IN_TWO_UNITS_FIRST = re.compile(
+    rf"{_TWO_UNITS}\s\((?=\d{{1,9}}(?:\.\d{{1,4}})?\s[a-z]{{2,9}}\))", re.IGNORECASE
+)
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 _CALCULATED = re.compile(r"(?<=[\d\w.] )\[(?=[^\[\]\n]{0,60}\d\s?[-+*/×÷]\s?\d)([^\[\]\n]{1,80})\]")
 _BULLET = re.compile(r"^[ \t>]*+[-+*•–—][ \t]++", re.MULTILINE)
@@ -142,6 +155,7 @@ def plain_numbers(text: str, *, magnitudes: bool = True) -> str:
     text = re.sub(r"(?<=[-−–])\\?[$€£¥₹]", "", text)
     text = re.sub(r"\\[A-Za-z]++|\\.|[$€£¥₹`\[\]{}\"“”]|\*\*++|__++", " ", text)
     text = re.sub(rf"[{_SPACES}]", " ", text)
+    text = _SAME_IN_TWO_UNITS.sub("", _IN_TWO_UNITS_FIRST.sub("", text))
     return _NEGATIVE.sub("-", text)
 
 
