@@ -175,7 +175,7 @@ def _candidate(piece: Piece, entry_point: str, *, cut: bool) -> _Candidate:
                 break
             tree = None
     found = Definition.NONE if tree is None else definition_of(tree, entry_point)
-    if named and not found:
+    if named and not found and not (tree is not None and is_body(tree)):  # with a variable of that name
         found = Definition.STUB if _only_begins(code, tree) else Definition.NAMED
     if (
         piece.open
@@ -293,7 +293,8 @@ def _extends_function(before: ast.Module | None, after: ast.Module | None) -> _F
     was, now = before.body[-1], after.body[len(before.body) - 1]
     if not (isinstance(was, ast.FunctionDef) and isinstance(now, ast.FunctionDef)):
         return _Fit.NOT
-    if was.name in {name for node in after.body[len(before.body) :] for name in bound_names(node)}:
+    again = {name for node in after.body[len(before.body) :] for name in bound_names(node)}
+    if was.name in again and not is_body(after):
         return _Fit.WHOLLY  # the whole function again
     if len(now.body) <= len(was.body):
         return _Fit.NOT

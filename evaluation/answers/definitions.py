@@ -74,6 +74,8 @@ class Definition(enum.IntEnum):
 def definition_of(tree: ast.Module, name: str) -> Definition:
     """The best one in it."""
     binding = [node for node in tree.body if name in set(bound_names(node)) and not _is_import(node)]
+    if is_body(tree):  # a variable in it may have the name
+        binding = [node for node in binding if isinstance(node, _FUNCTIONS)]
     if binding and any(isinstance(node, _FUNCTIONS) or name not in used_names(node) for node in binding):
         last = next((node for node in reversed(binding) if isinstance(node, _FUNCTIONS)), None)
         is_stub = last is not None and last is binding[-1] and _is_stub(last)

@@ -111,17 +111,19 @@ _SO = re.compile(r"[,;]\s*(?:and\s+)?(?:so|therefore|thus|hence|which\s+means|me
 
 
 _ROUNDED = re.compile(
-    rf"\b(?:which\s+(?:is|equals)|(?:rounds|rounded|rounding)(?:\s+(?:up|down|off))?\s+to)\s+{NUMBER.pattern}"
+    rf"\b(?:which\s+(?:is|equals)|(?:rounds|rounded|rounding)(?:\s+(?:up|down|off))?\s+to|round\s+(?:it\s+)?(?:up|down|off)\s+to)\s+{NUMBER.pattern}"
     r"(?=(?:\s*(?!more|less|fewer)[\w%]+){0,2}\W*$)",
     re.IGNORECASE,
 )
 _ROUNDED_TO = re.compile(
-    rf"\bround(?:s|ed|ing)(?:\s+(?:up|down|off))?\s+to\s+{NUMBER.pattern}(?:\s+[A-Za-z]+)?\W*$", re.IGNORECASE
+    rf"\bround(?:(?:s|ed|ing)(?:\s+(?:up|down|off))?|\s+(?:it\s+)?(?:up|down|off))\s+to\s+{NUMBER.pattern}(?:\s+[A-Za-z]+)?\W*$",
+    re.IGNORECASE,
 )
 _MERE_MEASURE = re.compile(r"\W*(?:for|in|after|over|per|from|with)(?:\s+\S+){1,4}\W*", re.IGNORECASE)
 # A sentence that offers more, supposes something, or tells what is not asked.
 _BESIDE_IT = re.compile(
-    r"^\W*(?:that|this|it)\s+(?:only\s+)?took\s+(?:me\s+|us\s+)?\d+\s+steps\b|^\W*(?:please\s+)?(?:let\s+me\s+know|feel\s+free|if\s+you\b|would\s+you\s+like|do\s+you\s+want|i\s+hope)"
+    r"^\W*(?:that|this|it)(?:['’]s|\s+is)\s+because\b[^=]*$"
+    r"|^\W*(?:that|this|it)\s+(?:only\s+)?took\s+(?:me\s+|us\s+)?\d+\s+steps\b|^\W*(?:please\s+)?(?:let\s+me\s+know|feel\s+free|if\s+you\b|would\s+you\s+like|do\s+you\s+want|i\s+hope)"
     r"|^\s*[(（](?:[^()（）]*[)）]?\W*$|(?:check|verif\w+|note)\b)|\bbut\s+the\s+(?:question|problem)\b[^.\n]{0,30}\bask",
     re.IGNORECASE,
 )

@@ -76,7 +76,9 @@ _WARNS = re.compile(
     r"|(?:(?:an?|the|this\s+is\s+an?)\s+)?(?:(?:common|typical|frequent)\s+(?:mistakes?|errors?)|(?:common\s+)?pitfalls?|anti-?patterns?)\b"
     r"(?:\s*\([^()]*\))?(?:\s+(?:to\s+avoid|(?:is|are|would\s+be)(?:\s+(?:this|the\s+following|to\s+(?:write|use|do)\b[^.,;]*))?)"
     r"|[^\w\s]*:[^.;!?]*)?\W*$"
-    r"|(?:(?:an?|the|this\s+is\s+an?)\s+)?(?:incorrect|wrong|buggy|broken|bad|faulty|flawed)\b"
+    r"|(?:note(?:\s+that)?\W+)?(?:the\s+following(?:\s+(?:code|version|one))?)\s+(?:(?:is|would\s+be)\s+(?:wrong|incorrect)"
+    r"|(?:does|would|will)(?:n['\u2019]t|\s+not)\s+work|won['\u2019]t\s+work)\b(?:,?\s+(?:because|since|as)\b[^.;!?]*)?\W*$"
+    r"|(?:(?:an?|the|(?:this\s+is|here(?:['\u2019]s|\s+is))\s+an?)\s+)?(?:incorrect|wrong|buggy|broken|bad|faulty|flawed)\b"
     r"(?:\s+(?:version|approach|code|way|solution|implementation|example|attempt|one|answer|variant))?(?:\s*\([^()]*\))?\W*$)",
     re.IGNORECASE,
 )
