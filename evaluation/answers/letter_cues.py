@@ -55,6 +55,7 @@ NAMED_ANSWER = _words(
     rf"(?<!\beach )(?<!\bevery ){_NOUN}(?:{_SOME}\s+{_BE}\b|{_SOME}['’]s\b|{_SOME}\s*{_SIGN}){_FILL}\(?$",
     rf"\bboxed:{_FILL}\(?$",
     rf"\bwhat\s+(?:best\s+)?(?:answers|matches|fits|describes|completes)\b[^.\n]{{0,40}}?\s{_BE}\b{_FILL}\(?$",
+    r"(?<!\bsecond[ -])(?<!\bnext[ -])"
     r"\b(?:correct|right|best|closest|selected|chosen|richtig|korrekt|correct[oae]|corrett[oa]|corret[oa]|remaining)(?:\s+one)?"
     rf"(?:\s+{_BE}\b|\s*{_SIGN}){_FILL}\(?$",
     rf"\bone(?:\s+(?:that|which)\b{_SOME})?\s+{_BE}\b{_FILL}\(?$",

@@ -92,15 +92,17 @@ def _spelled_out(span: re.Match[str], letters: Sequence[str]) -> str:
 
 
 def without_texts(text: str, letters: Sequence[str], choices: Sequence[str]) -> str:
-    """Plain text where a letter with the text of its choice, such as `B. Heart`, is the letter alone, as `(B)`.
+    """Plain text where a letter with the text of its choice, such as `B. Heart`, is the letter alone, as `(B)`;
+    the same behind it in `The answer is Heart (B)`.
 
     Lists of the choices stay as they are.
     """
-    both = [
-        _with_text(letter, bare)
+    texts = [
+        (letter, bare)
         for letter, choice in zip(letters, choices, strict=False)
         if 0 < len(bare := plain_text(choice, letters).strip(" .")) <= _LONGEST_CHOICE
     ]
+    both = [_with_text(letter, bare) for letter, bare in texts]
     # A line that is nothing else, where there are several, is one of a list; the one that stands there twice is chosen.
     lines = [sum(map(_is_line, each.finditer(text))) for each in both]
     is_list, is_chosen = sum(map(bool, lines)) > 1, sum(count > 1 for count in lines) == 1
@@ -108,6 +110,11 @@ def without_texts(text: str, letters: Sequence[str], choices: Sequence[str]) -> 
         kept = count if is_list else 0
         listed = iter(range(kept - 1 if is_chosen and count > 1 else kept))
         text = each.sub(partial(_letter_alone, listed), text)
+    for letter, bare in texts:
+        if f"{bare} ({letter})".casefold() in text.casefold():
+            said = r"\b(?:answer|choice|option)\s(?:is|would\sbe|must\sbe):?\s"
+            named = rf"({said})(?:the\s|an?\s)?{re.escape(bare)}\s\({letter}\)"
+            text = re.sub(named, rf"\1({letter})", text, flags=re.IGNORECASE)
     return text
 
 
