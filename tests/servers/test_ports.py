@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from results.errors import UsageError
+from servers import ports
 from servers.ports import free_port, port_holder, require_free_port
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +25,23 @@ def test_a_taken_port_names_its_holder(listens_on):
         assert port_holder(port).pid == os.getpid()
         with pytest.raises(UsageError, match=rf"port {port} is in use by process {os.getpid()} \(.+\)"):
             require_free_port(port)
+
+
+@pytest.mark.parametrize("protocol", [4, 31])
+def test_listeners_are_found_also_where_the_kernel_tells_them_only_in_proc(monkeypatch, protocol):
+    """4: sock_diag, as it is; 31: a protocol that no kernel has."""
+    monkeypatch.setattr(ports, "_NETLINK_SOCK_DIAG", protocol)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("::1", 0), family=socket.AF_INET6) as other,
+    ):
+        inodes = {os.fstat(each.fileno()).st_ino for each in (one, other)}
+        for each in (one, other):
+            own = os.fstat(each.fileno()).st_ino
+            assert own in ports.listening_inodes(each.getsockname()[1]) <= inodes
+        with socket.create_connection(one.getsockname()):
+            assert ports.listening_inodes(None) >= inodes
+    assert not ports.listening_inodes(None) & inodes
 
 
 def test_a_port_that_was_just_closed_is_free():
