@@ -37,6 +37,11 @@ _FONT = re.compile(
     r"\\(?:large|Large|LARGE|huge|Huge|small|normalsize|bf|rm|it|sf|tt|cal|bfseries|displaystyle|textstyle)\b(?!\{)"
 )
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~|<(del|strike)>[^<>\n]{1,200}</\1>")
+# The number of a statement, where I is a choice, too: an item before II, or with others, as in `E. I and III`.
+_ROMAN_ONE = re.compile(
+    r"(?m:^)(?P<before>[^\w\n]{0,8})I(?=[.:)]|\s[-–—])(?=(?:[^\n]*\n){1,3}?[^\w\n]{0,8}II(?:[.:)]|\s[-–—]))"
+    r"|(?<!\w)I(?=,?\s(?:and|or|&)\s(?:II|III|IV|V)\b|,\sII(?:,|\sand|\sor)\s)"
+)
 _LABEL_LINE = re.compile(
     r"^[^\w\n]{0,8}((?:(?:the|final|correct|best)\s){0,2}(?:answer|choice|option))[^\w\n:]{0,8}\n\s*+(?=\S)",
     re.IGNORECASE | re.MULTILINE,
@@ -81,6 +86,8 @@ def plain_text(text: str, letters: Sequence[str]) -> str:
     text = re.sub(r"[*`\"“”„‘«»${}]|(?<!\w)['’]|['’](?!\w)", "", text)
     text = text.replace("))", ")").replace("((", "(")
     text = re.sub(r"(?<=[A-Za-z]{2})_(?=[A-Za-z]{2})|(?<!\w)_+|_+(?!\w)", " ", text)
+    if "I" in letters:
+        text = _ROMAN_ONE.sub(lambda found: f"{found['before'] or ''}1", text)
     text = _SPAN.sub(lambda found: _spelled_out(found, letters), text)
     return _LABEL_ENDS.sub(r"\1 ", _LABEL_LINE.sub(r"\1: ", _LABEL_BREAKS.sub(r"\1 ", text)))
 
