@@ -128,8 +128,9 @@ def require_free_port(port: int, host: str = "127.0.0.1") -> None:
     if not 1 <= port <= 65535:
         raise UsageError(f"port {port} does not exist", hint="ports are 1 to 65535")
     try:
+        name = host.encode() if host.isascii() else host  # as in `http_probe`
         family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, kind, protocol) as probe:
             # Like servers do it, so that a lingering connection (TIME_WAIT) of the last run does no harm.
