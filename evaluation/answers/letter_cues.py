@@ -147,6 +147,8 @@ ALL_FOLLOW = _words(
     r"\b(?:let['’]?s(?!\s+(?:choose|pick|select|go\s+with|say|take)\b)|each|every|determine|find|identify|decide|evaluat\w+"
     r"|analy[sz]\w+|options|choices|answers|statements)\b[^:,\n]*(?<! is)(?<! be)" + _FOLLOW
 )
+# The first line looks at several choices: `Option A: filters. Option C: breathes.`
+ROW = _words(rf"\W*(\b(?:{_LATIN_NOUN})\s+)\(?([A-J])\b\)?:\s[^\n]*[.;]\s+\1\(?(?!\2)[A-J]\b\)?:\s")
 WHY = _words(r"\bwhy\s+(?:is\s+it\s+)?\(?$")
 # `Answer (B).` ends a text.
 LABEL = _words(

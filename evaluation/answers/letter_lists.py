@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from evaluation.answers import letter_cues as cues
+from evaluation.answers.letter_text import BEGINS_WITH_A_AND_B
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,10 +68,11 @@ def is_first_item(lines: Sequence[str]) -> bool:
     return len(lines) > 1 and bool(cues.FIRST_ITEM.match(lines[-1]))
 
 
-def begins_list(plain: str, start: int, end: int, *, of_all: bool) -> bool:
-    """Whether what stands before a letter says that a list follows: of the choices that are wrong or, where it may be
-    one of_all choices, of those that are yet to be looked at. `A is the answer` begins none. start, end: of the letter.
+def begins_list(plain: str, start: int, end: int) -> bool:
+    """Whether what stands before a letter says that a list follows: of the choices that are wrong, or of all that are
+    yet to be looked at. `A is the answer` begins none. start, end: of the letter.
     """
     sentence = cues.SENTENCE_END.split(plain[max(0, start - _AROUND) : start])[-1]
-    follows = cues.OTHERS_FOLLOW.search(sentence) or (of_all and cues.ALL_FOLLOW.search(sentence))
+    of_all = cues.ALL_FOLLOW.search(sentence) and BEGINS_WITH_A_AND_B.match(plain, start, start + 4 * _AROUND)
+    follows = of_all or cues.OTHERS_FOLLOW.search(sentence)
     return bool(follows) and not cues.IS_ANSWER.match(plain[end : end + _AROUND])

@@ -8,6 +8,8 @@ import unicodedata
 from functools import partial
 from typing import TYPE_CHECKING
 
+from evaluation.answers import letter_cues as cues
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -16,6 +18,7 @@ _SIGNS = {0x1F150 + number: letter for number, letter in enumerate("ABCDEFGHIJKL
     0x1F170 + number: letter for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 }
 _LONGEST_CHOICE = 300  # characters
+_LONGEST_LABEL = 200
 _HAN = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _BETWEEN_SCRIPTS = re.compile(rf"(?<=[{_HAN}])(?=[A-Za-z(])|(?<=[A-Za-z)])(?=[{_HAN}])")
 _STOP = re.compile("[。।۔] ?")
@@ -48,6 +51,9 @@ _LABEL_LINE = re.compile(
 )
 _LABEL_BREAKS = re.compile(r"(\b(?:answer|choice|option))[ \t]*+\n[ \t]*+(?=(?:is|would|must|should)\b)")
 _LABEL_ENDS = re.compile(r"(:|=|→|\b(?:is|was|be|are|est|ist))[ \t]*+\n\s*+(?=\S)")
+
+_ITEM = r"[^\w\n]{0,8}(?:(?:option|choice|statement)\s)?\(?"
+BEGINS_WITH_A_AND_B = re.compile(rf"{_ITEM}A\b(?:[^\n]*\n){{1,4}}?{_ITEM}B\b", re.IGNORECASE)
 
 
 def plain_text(text: str, letters: Sequence[str]) -> str:
@@ -89,7 +95,15 @@ def plain_text(text: str, letters: Sequence[str]) -> str:
     if "I" in letters:
         text = _ROMAN_ONE.sub(lambda found: f"{found['before'] or ''}1", text)
     text = _SPAN.sub(lambda found: _spelled_out(found, letters), text)
-    return _LABEL_ENDS.sub(r"\1 ", _LABEL_LINE.sub(r"\1: ", _LABEL_BREAKS.sub(r"\1 ", text)))
+    return _LABEL_ENDS.sub(_in_a_line, _LABEL_LINE.sub(r"\1: ", _LABEL_BREAKS.sub(r"\1 ", text)))
+
+
+def _in_a_line(label: re.Match[str]) -> str:
+    """With what it labels; but a list of choices keeps lines of its own."""
+    line = label.string[max(0, label.start() - _LONGEST_LABEL) : label.end(1)].rpartition("\n")[2]
+    of_all = BEGINS_WITH_A_AND_B.match(label.string, label.end(), label.end() + 2 * _LONGEST_CHOICE)
+    follows = cues.OTHERS_FOLLOW.search(line) or (of_all and cues.ALL_FOLLOW.search(line))
+    return label[0] if follows else f"{label[1]} "
 
 
 def _spelled_out(span: re.Match[str], letters: Sequence[str]) -> str:

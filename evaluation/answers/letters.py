@@ -169,6 +169,7 @@ def _chosen(text: str, patterns: _Patterns, letters: Sequence[str]) -> Choice:
     is_row = is_row and all(_begins_clause(text, mention) for mention in mentions[: len(letters)])
     if is_row and len(mentions) == len(letters) and max(ranks) <= Rank.MENTION:
         return Choice(only(_affirmed(text, mentions)))  # all choices in one line
+    is_row = is_row or (Rank.RIGHT in ranks and cues.ROW.match(text.lstrip()) is not None)
     if not is_row and (choice := _at_the_edges(lines, patterns, letters)).letter:
         return choice
     if not is_reviewed and (between := only(_alone(lines, patterns))):  # explanations
@@ -224,9 +225,7 @@ def _ranks(text: str, mentions: Sequence[_Mention]) -> Iterator[Rank]:
     denied = False
     for mention, behind in itertools.zip_longest(mentions, mentions[1:]):
         rank = _rank(text, mention, behind.start if behind else len(text))
-        following = (behind.letter, "\n" in text[mention.end : behind.start]) if behind else ("", False)
-        of_all = mention.letter == "A" and following == ("B", True)
-        if rank is Rank.ANSWER and lists.begins_list(text, mention.start, mention.end, of_all=of_all):
+        if rank is Rank.ANSWER and lists.begins_list(text, mention.start, mention.end):
             rank = Rank.DENIED
         if denied and cues.IS_ALONE.match(text, mention.end):  # `A is not the answer. B is.`
             rank = Rank.ANSWER
