@@ -43,9 +43,9 @@ _TODAY = {
     # without a fence is found; what is called wrong, left out in part, or cut, and tests of a program are passed over.
     # A call of a tool that nobody offered is the answer.
     # extraction 11: what announces a list of choices, such as `Why the others are not correct:`, states none, nor does
-    # the number I of a statement; `The answer is Heart (B)` states B. What is said again in two units, as in `160
-    # minutes, or 2 hours and 40 minutes`, is no second number. Code below `The following is incorrect:` is passed over,
-    # and a body may have a variable of the function's name.
+    # the number I of a statement; `The answer is Heart, option B` and `Answer: b` before reasons state B. What is said
+    # again in two units, as in `160 minutes, or 2 hours and 40 minutes`, is no second number. Code below `The following
+    # is incorrect:` is passed over, and a body may have a variable of the function's name.
     # judging 2: the tests call a program that runs in another process. judging 3: they see each change of an argument.
     # judging 4, elsewhere 2: halves of a pair of surrogates cross as they are; of LiveCodeBench and the own tasks
     # numbers of other types are those that they equal.

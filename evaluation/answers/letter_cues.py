@@ -92,8 +92,8 @@ CHOSEN = _words(
     rf"[\s,:]*(?:(?:ist|es|est|è|é|это)\s+)?{_FILL}\(?$",
     rf",\s*а\s+{_FILL}\(?$",
     rf"(?:^|,)\W*(?:es\s+ist|es\s+la|es\s+el|c['’]est|il\s+s['’]agit\s+de|è|это|ตอบ|chọn)\s+{_FILL}\(?$",
-    # Not between two letters, as in a reaction.
-    rf"(?<!(?-i:[^a-z][A-Z]) )(?<!(?-i:[^a-z][A-Z]))(?:→|=>|->|⇒|⟹|∴)\s*{_FILL}\(?$",
+    # Not between two letters, as in a reaction or a limit.
+    rf"(?<!(?-i:[^a-z][A-Za-z]) )(?<!(?-i:[^a-z][A-Za-z]))(?:→|=>|->|⇒|⟹|∴)\s*{_FILL}\(?$",
 )
 # The same with the text of the choice before a letter in brackets: `I'd say the heart (B)`.
 CHOSEN_BY_TEXT = _words(

@@ -52,6 +52,7 @@ _LABEL_LINE = re.compile(
 _LABEL_BREAKS = re.compile(r"(\b(?:answer|choice|option))[ \t]*+\n[ \t]*+(?=(?:is|would|must|should)\b)")
 _LABEL_ENDS = re.compile(r"(:|=|→|\b(?:is|was|be|are|est|ist))[ \t]*+\n\s*+(?=\S)")
 
+_IS_ANSWER = re.compile(r"\b(?:answer|choice|option)\s(?:is|would\sbe|must\sbe):?\s", re.IGNORECASE)
 _ITEM = r"[^\w\n]{0,8}(?:(?:option|choice|statement)\s)?\(?"
 BEGINS_WITH_A_AND_B = re.compile(rf"{_ITEM}A\b(?:[^\n]*\n){{1,4}}?{_ITEM}B\b", re.IGNORECASE)
 
@@ -114,7 +115,7 @@ def _spelled_out(span: re.Match[str], letters: Sequence[str]) -> str:
 
 def without_texts(text: str, letters: Sequence[str], choices: Sequence[str]) -> str:
     """Plain text where a letter with the text of its choice, such as `B. Heart`, is the letter alone, as `(B)`;
-    the same behind it in `The answer is Heart (B)`.
+    the same behind it in `The answer is Heart (B)` and `The answer is Heart, option B`.
 
     Lists of the choices stay as they are.
     """
@@ -131,11 +132,10 @@ def without_texts(text: str, letters: Sequence[str], choices: Sequence[str]) -> 
         kept = count if is_list else 0
         listed = iter(range(kept - 1 if is_chosen and count > 1 else kept))
         text = each.sub(partial(_letter_alone, listed), text)
-    for letter, bare in texts:
-        if f"{bare} ({letter})".casefold() in text.casefold():
-            said = r"\b(?:answer|choice|option)\s(?:is|would\sbe|must\sbe):?\s"
-            named = rf"({said})(?:the\s|an?\s)?{re.escape(bare)}\s\({letter}\)"
-            text = re.sub(named, rf"\1({letter})", text, flags=re.IGNORECASE)
+    for letter, bare in texts if _IS_ANSWER.search(text) else ():
+        named = rf"((?i:{_IS_ANSWER.pattern})(?i:the\s|an?\s)?)(?i:{re.escape(bare)})"
+        behind = rf"(?:\s\(|,\s|\s[-–—]\s)(?:(?:option|choice|ie,?|i\.e\.,?)\s)?\(?{letter}\){{0,2}}(?![\w)])"
+        text = re.sub(named + behind, rf"\1({letter})", text)
     return text
 
 
