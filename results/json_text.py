@@ -40,6 +40,16 @@ def as_json_keeps(value: Any) -> Any:
     return value
 
 
+def decode(data: bytes | bytearray) -> Any:
+    """The same as `json.loads` gives, mostly in a fraction of its time. Raises ValueError, and RecursionError."""
+    try:
+        return msgspec.json.decode(data)
+    except NOT_THAT_JSON:
+        import json  # knows halves of a pair, such as a cut token leaves, NaN, and other encodings
+
+        return json.loads(data)
+
+
 def encode(value: Any) -> bytes:
     """Like `msgspec.json.encode`, but text that is not Unicode (some file names) goes through `in_unicode`."""
     try:

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
+from results.json_text import decode
 from sandbox.contract import NEAR, Limits, Program, SandboxError, UnitTests, Verdict, VerdictKind
 from sandbox.failed_check import failed_check, read_word
 from sandbox.hard_limits import suspects
@@ -193,7 +194,7 @@ class Worker:
             raise SandboxError("the sandbox is closed")
 
     def _send(self, message: dict[str, Any], texts: bytes = b"") -> None:
-        data = json.dumps(message).encode()
+        data = _as_json(message)
         view = memoryview(struct.pack(">I", len(data)) + data + texts)
         while view:
             view = view[os.write(self._stdin.fileno(), view) :]
@@ -232,7 +233,7 @@ class Worker:
         if not read_until(head):
             return None
         try:
-            value = json.loads(data[4:head])
+            value = decode(data[4:head])
             texts = []
             for size in value["texts"]:
                 if not read_until(head + size):

@@ -5,7 +5,6 @@ Nothing in here trusts a server: bodies are bounded, JSON may be nested too deep
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from email.utils import parsedate_to_datetime
@@ -15,7 +14,7 @@ from evaluation.answers.endings import Ending, ending_of
 from evaluation.models.messages import read_message
 from evaluation.models.tool_calls import read_tool_calls
 from evaluation.protocols import Answer, PromptStyle
-from results.json_text import whole_number
+from results.json_text import decode, whole_number
 
 if TYPE_CHECKING:
     import aiohttp
@@ -50,7 +49,7 @@ async def read_body(response: aiohttp.ClientResponse) -> bytes:
 def read_json(raw: bytes) -> Any:
     """Raises ValueError for what is no JSON, or nested deeper than can be read."""
     try:
-        return json.loads(raw)  # not msgspec: it refuses the lone surrogates that a cut token leaves
+        return decode(raw)
     except RecursionError:
         raise ValueError("nested too deep") from None
 
