@@ -166,13 +166,19 @@ _ITS_TEXT = rf"\)?[).:]?(?:\s+\([^()\n]{{0,60}}\)|[\s:–—-]+(?:(?!\b{_VERB}\b
 _SEEMS = rf"(?:{_BE}|seems|appears|looks|stands)"
 _QUITE = r"(?:\s+(?:\w+ly|indeed|thus|therefore|still|in\s+fact|also|now|in\s+my\s+opinion))*"
 _STOPS = r"(?=\W*(?:$|[.\n,;!]))"
+# Of what is asked for by its fault: `C is not a part of it, so it is the answer.`
+_SO_IT_IS = (
+    r"(?=[^.;\n]{0,80}?\b(?:so|hence|therefore|thus),?\s+(?:it|this)(?:['’]s|\s+is)\s+(?:the\s+(?:correct\s+|right\s+)?answer"
+    r"|(?:the\s+)?exception)\b)"
+)
 IS_ANSWER = _words(
     rf"{_ITS_TEXT}\b(?:{_SEEMS}{_QUITE}(?:\s+(?:the|our|my|your|clearly\s+the))?"
     r"(?:\s+(?:most\s+)?(?!not\b|never\b|wrong|incorrect)\w+){0,2}?"
     r"\s+(?:answer|choice|option|pick|solution|response|alternative|selection)\b"
     rf"|{_SEEMS}\s+(?:the\s+(?:(?:correct|right|best|only)\s+)?one|it){_STOPS}"
     r"|(?:die|der|das)\s+(?:richtige|korrekte|beste)\s+(?:antwort|option|l[öo]sung|wahl)\b"
-    rf"|(?:w[äa]hlen|nehmen|choisir)\b|remains(?:{_STOPS}|\s+(?:as|because)\b)|it\s+is{_STOPS})"
+    rf"|(?:w[äa]hlen|nehmen|choisir)\b|remains(?:{_STOPS}|\s+(?:as|because)\b)|it\s+is{_STOPS})",
+    _SO_IT_IS,
 )
 IS_RIGHT = _words(
     rf"{_ITS_TEXT}(?:\b{_SEEMS}{_QUITE}(?:\s+(?:the|a))?(?:\s+(?:only|most|more|fully|both))*\s+(?:correct|right|best|valid"
@@ -198,7 +204,7 @@ _NO = (
 )
 _WRONG = r"(?:incorrect|wrong|false|no|untrue|not\s+(?:correct|right|true))"
 DENIED = _words(
-    rf"\)?[).:]*\s*(?:\([^()\n]{{0,60}}\)\s*)?(?-i:(?=[a-z])){_NO}",
+    rf"\)?[).:]*\s*(?:\([^()\n]{{0,60}}\)\s*)?(?-i:(?=[a-z])){_NO}(?!{_SO_IT_IS})",
     rf"\)?[).:]*\s*[|:–—-]+\s*(?:this\s+is\s+|it\s+is\s+|it['’]s\s+|that['’]s\s+)?(?:\(?\s?{_WRONG}\b|[✗✘❌×])",
     rf"\)?\s*\(\s?(?:{_WRONG}\b|[✗✘❌])",
     rf"(?:\)?[).:]|\))\s*(?:{_WRONG}(?=\s*(?:$|[.,;!\n(–—-]|:(?!\s*+$)|because|since|as\b|it\b|this\b|\(?[a-jA-J][).]))|[✗✘❌])",
