@@ -82,7 +82,10 @@ def commit_of(checkout: Path) -> str | None:
     try:
         # Not `describe`, which looks through the whole history for a tag.
         answer = subprocess.run(
-            ["git", "-C", str(checkout), "status", *_STATUS], capture_output=True, timeout=5, check=False
+            ["git", "--no-optional-locks", "-C", str(checkout), "status", *_STATUS],
+            capture_output=True,
+            timeout=5,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
