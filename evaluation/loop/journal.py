@@ -67,8 +67,9 @@ class LineJournal:
             self._descriptor = open_regular(self.path, os.O_RDWR | os.O_CREAT)
             sync_folder(self._folder)  # the name of a new journal
             self._end = len(kept)
-        self._writer = threading.Thread(target=self._write_waiting, name="journal", daemon=True)
-        self._writer.start()
+        writer = threading.Thread(target=self._write_waiting, name="journal", daemon=True)
+        writer.start()
+        self._writer = writer
 
     def bind(self, settings: msgspec.Struct) -> None:
         """Write down what the journal is bound to, atomically."""
@@ -77,13 +78,13 @@ class LineJournal:
             replace_file(path, encode_indented(settings, indent=2))
 
     async def add(self, item: msgspec.Struct) -> None:
-        """Returns when the line is on disk, where it comes also if this is cancelled. Raises ResultsError."""
+        """Returns once the line is on disk; if this is cancelled, the line is still written. Raises ResultsError."""
         written: asyncio.Future[msgspec.Struct] = asyncio.get_running_loop().create_future()
         self.put(item, written)
         await written
 
     def put(self, item: _Item, written: asyncio.Future[_Item]) -> None:
-        """The same from any thread, without waiting. written: gets the item then, or ResultsError."""
+        """The same from any thread, without waiting. written: gets the item, or why it could not be written."""
         if self._writer is None:
             raise RuntimeError("repair() comes first")
         self._waiting.put(_Line(encode(item) + b"\n", item, written))
@@ -106,7 +107,8 @@ class LineJournal:
             self._write(b"".join(line.data for line in lines))
         except Exception as failure:  # noqa: BLE001 - raised where the lines are waited for
             error = failure
-        lines[0].written.get_loop().call_soon_threadsafe(_tell, lines, error)
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
+            lines[0].written.get_loop().call_soon_threadsafe(_tell, lines, error)
 
     def _write(self, data: bytes) -> None:
         with explained("write", self.path):
@@ -129,7 +131,7 @@ class LineJournal:
         self.close()
 
     def close(self) -> None:
-        """What waits is written before. Can be called repeatedly."""
+        """Blocks until what waits is written. Can be called repeatedly."""
         if self._writer is not None:
             self._waiting.put(None)
             self._writer.join()

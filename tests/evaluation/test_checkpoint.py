@@ -168,6 +168,20 @@ def test_a_full_disk_is_a_clear_error(tmp_path):
     assert "free some space" in error.value.hint
 
 
+def test_a_journal_that_gets_no_thread_says_so_and_is_free_again(tmp_path, monkeypatch):
+    """As under a batch system's limit of threads."""
+
+    def refused(_thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            write(tmp_path, completion(1))
+    write(tmp_path, completion(2))
+    assert list(read(tmp_path).values()) == [completion(2)]
+
+
 def test_settings_come_back(tmp_path):
     assert read_settings(tmp_path) is None
     Journal(tmp_path).bind(SETTINGS)
