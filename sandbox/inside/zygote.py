@@ -343,7 +343,7 @@ def left_nothing() -> bool:
             restore(folder)
             if files_remain(folder):
                 return False
-            if SETUP.folder_bytes:
+            if SETUP.folder_bytes or not _files_when_empty[folder]:  # no file system that counts
                 with os.scandir(folder) as entries:
                     if next(entries, None) is not None:
                         return False

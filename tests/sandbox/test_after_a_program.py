@@ -3,7 +3,10 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -170,6 +173,27 @@ def test_a_folder_that_a_program_removed_is_met_only_once_its_verdict_is_known(m
     gone = zygote.ZygoteSetup(writable=(str(tmp_path / "gone"),), own_namespace=False)
     monkeypatch.setattr(zygote, "SETUP", gone)
     assert not zygote.left_nothing()
+
+
+def test_what_a_program_left_is_seen_also_where_a_file_system_does_not_count_files(tmp_path):
+    """As gVisor's does not."""
+    alone = ["unshare", "--user", "--map-root-user", "--mount"]
+    mounted = "mount -t tmpfs -o nr_inodes=0 none ."
+    if subprocess.run(
+        [*alone, "sh", "-c", mounted], cwd=tmp_path, capture_output=True, check=False
+    ).returncode:
+        pytest.skip("nothing can be mounted here")
+    looks = """if True:
+        from sandbox.inside import zygote
+        folder, = zygote.SETUP.writable
+        zygote._files_when_empty[folder] = zygote.files_in(folder)
+        assert zygote.files_in(folder) == 0 and zygote.left_nothing()
+        open(folder + "/left", "w").close()
+        assert zygote.files_in(folder) == 0 and not zygote.left_nothing()"""
+    setup = f"from sandbox.inside import zygote; zygote.SETUP = zygote.ZygoteSetup(writable=({str(tmp_path)!r},))\n"
+    shell = f'cd "$2" && {mounted} && cd "$0" && exec "$1" -c "$3"'
+    arguments = [str(Path.cwd()), sys.executable, str(tmp_path), setup + looks]
+    subprocess.run([*alone, "sh", "-c", shell, *arguments], check=True, timeout=30)
 
 
 @pytest.mark.parametrize("level", ["bubblewrap", "landlock", "process"])
