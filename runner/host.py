@@ -30,7 +30,9 @@ def host_facts() -> dict[str, Any]:
 # Names the commit of a copy without git's folder, such as one in a container's image.
 COMMIT_VARIABLE = "BENCH_RUNNER_COMMIT"
 # What `git status` tells: the commit in a heading, and a line for each changed file.
-_STATUS = ("--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no", "--no-renames")
+_STATUS = ("status", "--porcelain=v2", "--branch", "--untracked-files=no")
+# Settings, as an older git has no options for them.
+_QUICKLY = ("-c", "status.aheadBehind=false", "-c", "status.renames=false")
 _COMMIT = "# branch.oid "
 
 
@@ -82,7 +84,7 @@ def commit_of(checkout: Path) -> str | None:
     try:
         # Not `describe`, which looks through the whole history for a tag.
         answer = subprocess.run(
-            ["git", "--no-optional-locks", "-C", str(checkout), "status", *_STATUS],
+            ["git", "--no-optional-locks", *_QUICKLY, "-C", str(checkout), *_STATUS],
             capture_output=True,
             timeout=5,
             check=False,
