@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - of fields
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +9,8 @@ import msgspec
 from settings.secrets import secrets_of, without_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from results.records import ModelIdentity
     from settings.base_url import BaseUrl
 

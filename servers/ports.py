@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TCP_LISTEN = "0A"  # include/net/tcp_states.h
 # include/uapi/linux/netlink.h, sock_diag.h and inet_diag.h
 _NETLINK_SOCK_DIAG, _BY_FAMILY = 4, 20
+_ANSWER_S = 1.0
 _DUMP = 0x301  # a request for all
 _ERROR, _DONE, _INTERRUPTED = 2, 3, 0x10
 _HEAD = struct.Struct("=IHH8x")
@@ -47,7 +48,7 @@ def listening_inodes(port: int | None) -> frozenset[int]:
     """Inodes of the sockets that listen on the port (None means any port), on any address, IPv4 and IPv6."""
     try:
         listeners = _listeners()
-    except OSError:
+    except (OSError, struct.error):
         listeners = _listed_listeners()
     return frozenset(inode for listens_on, inode in listeners if port in {None, listens_on})
 
@@ -56,9 +57,10 @@ def _listeners() -> list[tuple[int, int]]:
     """Port and inode of each listening socket, as the kernel tells them: sock_diag(7).
 
     In /proc the other sockets come behind them, and to look through the table of these takes it 4 ms a file. Raises
-    OSError where the kernel doesn't tell them.
+    OSError or struct.error where the kernel doesn't tell them so.
     """
     with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _NETLINK_SOCK_DIAG) as kernel:
+        kernel.settimeout(_ANSWER_S)
         return [each for family in (socket.AF_INET, socket.AF_INET6) for each in _told(kernel, family)]
 
 
@@ -74,7 +76,7 @@ def _told(kernel: socket.socket, family: int) -> Iterator[tuple[int, int]]:
             at += size + 3 & ~3
             if kind == _DONE and not any(body[:4]):
                 return
-            if kind in {_ERROR, _DONE} or flags & _INTERRUPTED:
+            if kind in {_ERROR, _DONE} or size < _HEAD.size or flags & _INTERRUPTED:
                 raise OSError("the kernel doesn't tell the listening sockets")
             port, inode = _DIAG_SOCKET.unpack_from(body)
             yield port, int.from_bytes(inode, sys.byteorder)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - a field's type
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from results.files import open_to_read
 from results.plain_text import tail
 from settings.secrets import HIDDEN
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 READ_LIMIT_BYTES = 256 * 1024  # from the beginning and from the end, because a server may print gigabytes
 LINE_LIMIT = 2000  # searching for patterns in one endless line would take minutes

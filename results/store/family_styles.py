@@ -7,7 +7,6 @@ RESULTS/sweeps/ID/styles/FAMILY.lock     held by the worker whose run decides
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path  # noqa: TC003 - a field
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +18,7 @@ from results.locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class FamilyStyle(msgspec.Struct, frozen=True, kw_only=True):

@@ -146,7 +146,9 @@ class RunEntry(msgspec.Struct, frozen=True):
 
         Returns the record with what a user has said of the run.
         """
-        if not self.is_noted:  # since it began, most often: each wait for the disk counts here
+        with explained("read", self._note):
+            noted = self.is_noted  # since it began, most often: each wait for the disk counts here
+        if not noted:
             self.note()
         self.write(record)
         record = self.log.append_from(self.folder, replace=self.before is not None)

@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from processes.process import Exit
@@ -105,6 +106,6 @@ def test_missing_libraries_are_told(plan_for, demo_model, log, monkeypatch, tmp_
     copy.write_bytes(Path(plan.argv[0]).read_bytes())
     copy.chmod(0o755)
     monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
-    moved = LaunchPlan(**{**vars(plan), "argv": (str(copy), *plan.argv[1:])})
+    moved = msgspec.structs.replace(plan, argv=(str(copy), *plan.argv[1:]))
     with pytest.raises(ServerExited, match=r"shared library .* is missing"):
         launch(moved, log_path=log, ready_timeout_s=60)
