@@ -92,8 +92,10 @@ CHOSEN = _words(
     rf"[\s,:]*(?:(?:ist|es|est|è|é|это)\s+)?{_FILL}\(?$",
     rf",\s*а\s+{_FILL}\(?$",
     rf"(?:^|,)\W*(?:es\s+ist|es\s+la|es\s+el|c['’]est|il\s+s['’]agit\s+de|è|это|ตอบ|chọn)\s+{_FILL}\(?$",
-    # Not between two letters, as in a reaction or a limit.
-    rf"(?<!(?-i:[^a-z][A-Za-z]) )(?<!(?-i:[^a-z][A-Za-z]))(?:→|=>|->|⇒|⟹|∴)\s*{_FILL}\(?$",
+    # Not between two letters, as in a reaction or a limit; but behind a unit, as in `12 g → B`.
+    r"(?<!(?-i:[^a-z][A-Z]) )(?<!(?-i:[^a-z][A-Z]))"
+    r"(?<!(?-i:[^\w\s/][a-z]) )(?<!(?-i:[^\d\s]\s[a-z]) )(?<!(?-i:[^\w/][a-z]))"
+    rf"(?:→|=>|->|⇒|⟹|∴)\s*{_FILL}\(?$",
 )
 # The same with the text of the choice before a letter in brackets: `I'd say the heart (B)`.
 CHOSEN_BY_TEXT = _words(
@@ -144,8 +146,20 @@ OTHERS_FOLLOW = _words(
     r"(?<!answer is)(?<!option is)(?<!choice is)(?<! be)" + _FOLLOW
 )
 ALL_FOLLOW = _words(
-    r"\b(?:let['’]?s(?!\s+(?:choose|pick|select|go\s+with|say|take)\b)|each|every|determine|find|identify|decide|evaluat\w+"
+    r"\b(?:let['’]?s(?!\s+(?:choose|pick|select|go\s+with|say|take|answer|mark|conclude|finali[sz]e|write|state|give)\b)|each|every|determine|find|identify|decide|evaluat\w+"
     r"|analy[sz]\w+|options|choices|answers|statements)\b[^:,\n]*(?<! is)(?<! be)" + _FOLLOW
+)
+# No list: the line names the answer, as in `The option that explains why it is slow: B` and `That's why I choose: B`.
+NAMES_IT = _words(
+    r"^\W*(?:(?:so|thus|hence|therefore|the|my|final|correct|right|best|only|selected)[\s,]+){0,4}"
+    r"(?:(?:answer|option|choice|statement)\b(?![-\s]+(?:by|choices?|options?|anal\w+|expla\w+)\b)"
+    r"|(?<=the\s)one\b|(?<=best\s)explanation\b)(?-i:(?:(?!\b[A-J]\b)[^,])*)$",
+    r"\b(?:that['’]?s|(?:that|which)\s+is)\s+why\s+(?:the\s+(?:correct|right|best|answer|only)|i|we|my)\b[^,]*$",
+    r"\bi(?:['’]d|\s+would|\s+will)?\s+(?:select|choose|pick|go\s+with)\s*:\W*$",
+    r"(?:\b(?:so|thus|hence|therefore|eliminated)|→|->|=>|⇒)\s+(?:(?:the|my|correct|right|best|final|only)\s+)*"
+    r"(?:answer|choice|option)\b[^:,]{0,20}:\W*$",
+    r"^(?:(?!\b(?:let|find|identify|determine|see|decide|which|why|how|expla\w+|to|for|not)\b|n['’]t).)*"
+    r"(?<!and )\b(?:the|one)\s+(?:(?:correct|right|best|final)\s+)*(?:answer|choice|option|one):\W*$",
 )
 # The first line looks at several choices: `Option A: filters. Option C: breathes.`
 ROW = _words(rf"\W*(\b(?:{_LATIN_NOUN})\s+)\(?([A-J])\b\)?:\s[^\n]*[.;]\s+\1\(?(?!\2)[A-J]\b\)?:\s")
@@ -169,7 +183,7 @@ _STOPS = r"(?=\W*(?:$|[.\n,;!]))"
 # Of what is asked for by its fault: `C is not a part of it, so it is the answer.`
 _SO_IT_IS = (
     r"(?=[^.;\n]{0,80}?\b(?:so|hence|therefore|thus),?\s+(?:it|this)(?:['’]s|\s+is)\s+(?:the\s+(?:correct\s+|right\s+)?answer"
-    r"|(?:the\s+)?exception)\b)"
+    r"|(?:the\s+)?exception)\b(?!\s*\?))"
 )
 IS_ANSWER = _words(
     rf"{_ITS_TEXT}\b(?:{_SEEMS}{_QUITE}(?:\s+(?:the|our|my|your|clearly\s+the))?"

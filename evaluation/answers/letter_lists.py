@@ -74,5 +74,5 @@ def begins_list(plain: str, start: int, end: int) -> bool:
     """
     sentence = cues.SENTENCE_END.split(plain[max(0, start - _AROUND) : start])[-1]
     of_all = cues.ALL_FOLLOW.search(sentence) and BEGINS_WITH_A_AND_B.match(plain, start, start + 4 * _AROUND)
-    follows = of_all or cues.OTHERS_FOLLOW.search(sentence)
+    follows = (of_all or cues.OTHERS_FOLLOW.search(sentence)) and not cues.NAMES_IT.search(sentence)
     return bool(follows) and not cues.IS_ANSWER.match(plain[end : end + _AROUND])

@@ -40,10 +40,12 @@ _FONT = re.compile(
     r"\\(?:large|Large|LARGE|huge|Huge|small|normalsize|bf|rm|it|sf|tt|cal|bfseries|displaystyle|textstyle)\b(?!\{)"
 )
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~|<(del|strike)>[^<>\n]{1,200}</\1>")
-# The number of a statement, where I is a choice, too: an item before II, or with others, as in `E. I and III`.
+# The number of a statement, where I is a choice, too: an item before II, or with others, as in `E. I and III`. Not the
+# choice itself in `I. I and IV` and `The answer is I, and II is false`.
 _ROMAN_ONE = re.compile(
-    r"(?m:^)(?P<before>[^\w\n]{0,8})I(?=[.:)]|\s[-–—])(?=(?:[^\n]*\n){1,3}?[^\w\n]{0,8}II(?:[.:)]|\s[-–—]))"
-    r"|(?<!\w)I(?=,?\s(?:and|or|&)\s(?:II|III|IV|V)\b|,\sII(?:,|\sand|\sor)\s)"
+    r"(?m:^)(?P<before>[^\w\n]{0,8})I(?=[.:)]|\s[-–—])(?!\W{1,5}(?:(?:only|both)\s)?(?:I{1,3}|IV|V)\b)"
+    r"(?=(?:[^\n]*\n(?![^\w\n]{0,8}I(?:[.:)]|\s[-–—]))){1,3}?[^\w\n]{0,8}II(?:[.:)]|\s[-–—]))"
+    r"|(?<!\w)I(?=\s(?:and|or|&)\s(?:II|III|IV|V)\b|(?<!\bis\sI),\s(?:and|or)\s(?:II|III|IV|V)\b|,\sII(?:,|\sand|\sor)\s)"
 )
 _LABEL_LINE = re.compile(
     r"^[^\w\n]{0,8}((?:(?:the|final|correct|best)\s){0,2}(?:answer|choice|option))[^\w\n:]{0,8}\n\s*+(?=\S)",
@@ -52,9 +54,17 @@ _LABEL_LINE = re.compile(
 _LABEL_BREAKS = re.compile(r"(\b(?:answer|choice|option))[ \t]*+\n[ \t]*+(?=(?:is|would|must|should)\b)")
 _LABEL_ENDS = re.compile(r"(:|=|→|\b(?:is|was|be|are|est|ist))[ \t]*+\n\s*+(?=\S)")
 
-_IS_ANSWER = re.compile(r"\b(?:answer|choice|option)\s(?:is|would\sbe|must\sbe):?\s", re.IGNORECASE)
+# Not of `the other option is the lung (C)`.
+_IS_ANSWER = re.compile(
+    r"(?:(?:(?<![a-z,]\s)|\b(?:the|my|our|so|thus|hence|therefore|correct|right|best|final|most\slikely)\s)\banswer"
+    r"|(?<!\bsecond )(?<!\bnext )\b(?:correct|right|best|appropriate|suitable|most\slikely)\s(?:choice|option))"
+    r"\s(?:is|would\sbe|must\sbe):?\s",
+    re.IGNORECASE,
+)
 _ITEM = r"[^\w\n]{0,8}(?:(?:option|choice|statement)\s)?\(?"
-BEGINS_WITH_A_AND_B = re.compile(rf"{_ITEM}A\b(?:[^\n]*\n){{1,4}}?{_ITEM}B\b", re.IGNORECASE)
+BEGINS_WITH_A_AND_B = re.compile(
+    rf"{_ITEM}A\b(?:[^\n]*\n){{1,4}}?{_ITEM}B\b(?!,?\s(?:C|and|or)\b)", re.IGNORECASE
+)
 
 
 def plain_text(text: str, letters: Sequence[str]) -> str:
@@ -104,7 +114,11 @@ def _in_a_line(label: re.Match[str]) -> str:
     line = label.string[max(0, label.start() - _LONGEST_LABEL) : label.end(1)].rpartition("\n")[2]
     of_all = BEGINS_WITH_A_AND_B.match(label.string, label.end(), label.end() + 2 * _LONGEST_CHOICE)
     follows = cues.OTHERS_FOLLOW.search(line) or (of_all and cues.ALL_FOLLOW.search(line))
-    return label[0] if follows else f"{label[1]} "
+    return (
+        label[0]
+        if follows and not cues.NAMES_IT.search(cues.SENTENCE_END.split(line)[-1])
+        else f"{label[1]} "
+    )
 
 
 def _spelled_out(span: re.Match[str], letters: Sequence[str]) -> str:

@@ -86,7 +86,8 @@ def _patterns(letters: str) -> _Patterns:
         mention=re.compile(
             rf"(?<![\w°º&\\])(?<!\w\()(?P<open>\(\s?)?([{large}])(?P<close>\s?\))?(?![\w&#°º]|\+\+|['’-](?!d[iıuü]r\b|t[iıuü]r\b)\w)"
             rf"|(?<!\w)(?P<inside>\(\s?([{small}])\s?\))|(?<![\w(])([{small}])\)"
-            rf"|(?<![\w(])(?P<bare>([{small}])(?=[ \t]*+(?:$|\n|[.;:!,](?:\s|$))))"
+            rf"|(?<![\w(])(?P<bare>([{small}])(?=\s*+(?:$|[.;:!,](?:\s|$))))"
+            rf"|(?i:(?<=option\s|choice\s|nswer:\s|wer\sis\s)|(?<=→ ))(?P<line>([{small}])(?=[ \t]*+\n(?![ \t]*[a-z])))"
             rf"|(?i:(?<=option\s)|(?<=choice\s)|(?<=answer\s)|(?<=answer\sis\s))([{small}])(?=\s+(?:is|because|since)\b)"
             rf"|(?m:^)([{small}])(?=\s+is\s+(?:the\s+)?(?:correct|right|answer|true)\b)"
         ),
@@ -215,7 +216,7 @@ def _mentions(text: str, patterns: _Patterns) -> Iterator[_Mention]:
             match.start(),
             end,
             apart,
-            bare=bool(match["bare"]),
+            bare=bool(match["bare"] or match["line"]),
             small=written != letter,
             several=several,
         )

@@ -25,7 +25,7 @@ _MEASURE = re.compile(
     r"|throughout|on|from)"
     r"|\buntil(?:\s+\w+){1,3}"
     r"|(?:\d|\bwith\s+an?)\s+(?:remainder|r)(?:\s+of)?"
-    r"|(?:\b(?:out|left|remaining|rest|all|any|each)|,|\d(?:\s+[a-z]+)?)\s+of|\bof\s+(?:the|his|her|their|its|all|those|these|my|our)"
+    r"|(?:\b(?:out|left|remaining|rest|all|any|(?:on|for|to|in|at|from|with)\s+each)|,|\d(?:\s+[a-z]+)?)\s+of|\bof\s+(?:the|his|her|their|its|all|those|these|my|our)"
     rf"|\b{_not_behind('leaves', 'stands', 'remains', 'priced', 'is', 'was')}at"
     r"|\b(?:by|after|when|while|for|from)\s+\w+ing(?:\s+(?:away|up|out|off|back|down))?"
     rf"|\b{_not_behind('has', 'have', 'had', 'needs', 'need', 'going', 'able', 'got', 'required')}to"

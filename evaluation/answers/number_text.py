@@ -95,7 +95,7 @@ _NEGATIVE = re.compile(r"(?<=[\s$:=(])(?<![\d)] )(?:negative|minus)\s+(?=[$€£
 # What is said again in two units, before or behind: `160 minutes, or 2 hours and 40 minutes`.
 _TWO_UNITS = (
     r"\d{1,4}\s?(?:years?|weeks?|days?|hours?|hrs?|h|minutes?|mins?|feet|foot|ft|dollars?),?\s(?:and\s)?"
-    r"\d{1,4}\s?(?:months?|weeks?|days?|hours?|hrs?|minutes?|mins?|m|seconds?|secs?|inch(?:es)?|in|cents?)\b"
+    r"\d{1,2}\s?(?:months?|weeks?|days?|hours?|hrs?|minutes?|mins?|m|seconds?|secs?|inch(?:es)?|in|cents?)\b"
 )
 _SAME_IN_TWO_UNITS = re.compile(
     r"(?<=[a-z ])(?:,?\s(?:or|which\s(?:is|equals)|ie,?|that\sis,?|(?:which\sis\s)?equivalent(?:ly)?(?:\sto)?,?)"
