@@ -151,7 +151,7 @@ ALL_FOLLOW = _words(
 )
 # No list: the line names the answer, as in `The option that explains why it is slow: B` and `That's why I choose: B`.
 NAMES_IT = _words(
-    r"^\W*(?:(?:so|thus|hence|therefore|the|my|final|correct|right|best|only|selected)[\s,]+){0,4}"
+    r"^\W*(?:(?:so|thus|hence|therefore|the|my|final|correct|right|best|only|selected|chosen)[\s,]+){0,4}"
     r"(?:(?:answer|option|choice|statement)\b(?![-\s]+(?:by|choices?|options?|anal\w+|expla\w+)\b)"
     r"|(?<=the\s)one\b|(?<=best\s)explanation\b)(?-i:(?:(?!\b[A-J]\b)[^,])*)$",
     r"\b(?:that['’]?s|(?:that|which)\s+is)\s+why\s+(?:the\s+(?:correct|right|best|answer|only)|i|we|my)\b[^,]*$",

@@ -122,7 +122,8 @@ _ROUNDED_TO = re.compile(
 _MERE_MEASURE = re.compile(r"\W*(?:for|in|after|over|per|from|with)(?:\s+\S+){1,4}\W*", re.IGNORECASE)
 # A sentence that offers more, supposes something, or tells what is not asked.
 _BESIDE_IT = re.compile(
-    r"^\W*(?:that|this|it)(?:['’]s|\s+is)\s+because\b(?!\s+of\b)(?![^\n]*(?:,\s+(?:and\s+)?(?:so|leaving|making|giving|getting)\b|\btotal\s+of\b))[^=]*$"
+    r"^\W*(?:that|this|it)(?:['’]s|\s+is)\s+because\b(?!\s+of\b)(?![^\n]*(?:,\s+(?:and\s+)?(?:so|leaving|making|giving|getting)\b|\btotal\s+of\b"
+    r"|\b(?:times|plus|minus|multiplied\s+by|divided\s+by)\s))[^=]*$"
     r"|^\W*(?:that|this|it)\s+(?:only\s+)?took\s+(?:me\s+|us\s+)?\d+\s+steps\b|^\W*(?:please\s+)?(?:let\s+me\s+know|feel\s+free|if\s+you\b|would\s+you\s+like|do\s+you\s+want|i\s+hope)"
     r"|^\s*[(（](?:[^()（）]*[)）]?\W*$|(?:check|verif\w+|note)\b)|\bbut\s+the\s+(?:question|problem)\b[^.\n]{0,30}\bask",
     re.IGNORECASE,
