@@ -81,12 +81,12 @@ class Indexer:
                         self._refresh(said)
             return ours
 
-    def follow_running(self) -> None:
-        """Read what has changed of the runs in progress, if there are any and no other process is at it."""
-        running = [name for name, known in self._known.items() if known.status == RunStatus.STARTED]
+    def follow_running(self, *, within_s: float = 0) -> None:
+        """Read what has changed of the runs in progress, if there are any and no other process is at it for longer."""
+        running = [name for name, known in [*self._known.items()] if known.status == RunStatus.STARTED]
         if not running:
             return
-        with self._database.writing(within_s=0) as ours:
+        with self._database.writing(within_s=within_s) as ours:
             if ours:
                 with index_errors():
                     self._load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError
 
 from results.errors import ResultsError
+from results.records import RunStatus
 from results.store.index import schema
 from results.store.index.database import is_damage
 from results.store.index.indexer import Indexer
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _FAILED = (DatabaseError, msgspec.MsgspecError, UnicodeDecodeError, IndexError)
+_LOOK_S = 2.0  # for another look to end
 _MOST_RECORDS = 2000  # kept in memory
 
 
@@ -78,7 +81,11 @@ class SqlRunStore:
         return self._try(self._entries.rows, self._folders.rows)
 
     def row(self, run_id: str) -> RunRow | None:
-        return self._try(lambda: self._entries.row(run_id), lambda: self._folders.row(run_id))
+        def found() -> RunRow | None:
+            entry = self._entry(run_id)
+            return entry.row if entry is not None else None
+
+        return self._try(found, lambda: self._folders.row(run_id))
 
     def folder(self, run_id: str) -> RunFolder | None:
         return folder_of(self.results_dir, run_id) if self.row(run_id) is not None else None
@@ -218,12 +225,24 @@ class SqlRunStore:
         """The same of one run; the folder also where the run is odd."""
 
         def found() -> _T:
-            entry = self._entries.get(run_id)
+            entry = self._entry(run_id)
             if entry is None:
                 return unknown
             return instead() if entry.odd else ask(entry)
 
         return self._try(found, instead)
+
+    def _entry(self, run_id: str) -> Entry | None:
+        """As it is now, if the run has ended since the last look: its results are asked for once its end is told."""
+        entry = self._entries.get(run_id)
+        if entry is None or entry.row.status is not RunStatus.STARTED:
+            return entry
+        folder = folder_of(self.results_dir, run_id)
+        with contextlib.suppress(ResultsError):
+            if folder is not None and folder.read_record().status is not RunStatus.STARTED:
+                self.indexer.follow_running(within_s=_LOOK_S)
+                return self._entries.get(run_id)
+        return entry
 
     def _column(self, run_id: str, query: GridQuery) -> dict[str, GridCell]:
         entry = self._entries.get(run_id)

@@ -161,6 +161,16 @@ def test_a_run_that_is_resumed_is_seen_at_the_next_look(tmp_path):
     assert states[0] != states[1] != states[2]
 
 
+def test_the_results_of_a_run_that_has_just_ended_are_there_before_the_next_look(tmp_path):
+    run = record_run(tmp_path, [P, F])
+    ended = run.read_record()
+    run.write_record(msgspec.structs.replace(ended, status=RunStatus.STARTED, score=None))
+    with run.claim(), index_of(tmp_path) as store:
+        assert store.row(run.run_id).status is RunStatus.STARTED
+        run.write_record(ended)
+        assert (store.row(run.run_id).status, store.row(run.run_id).score) == (RunStatus.SUCCEEDED, 50.0)
+
+
 def test_what_happened_since_the_index_was_refreshed_is_no_disagreement(tmp_path):
     runs = [record_run(tmp_path, [P, F]) for _ in range(3)]
     with index_of(tmp_path) as store:
