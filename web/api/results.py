@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt  # noqa: TC003 - pydantic reads the annotation at run time
 import time
 from collections import Counter
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import APIRouter, Query
 
 from results.errors import ResultsError
-from results.store.reading.run_row import run_row
 from web.api.asking import NOT_FOUND, Answer, JobId, Reader, find_job, may_read_log, moment, moment_or_none
 from web.api.composites import Composite, composite_of
 from web.catalogue.posting import duration_in_words
@@ -278,12 +276,12 @@ def _rows(page: JobPage, caller: Caller) -> tuple[JobRow, ...]:
 
 def _run(services: Services, run: JobRun) -> RunResult:
     record: RunRecord | None = None
+    row = None
     if run.run_id:
-        with contextlib.suppress(ResultsError):  # its status and why are known all the same
-            record = services.store.record(run.run_id)
-    row = (
-        None if record is None else run_row(record, record.status)
-    )  # what is indexed may be half a second old
+        try:
+            record, row = services.store.record(run.run_id), services.store.row(run.run_id)
+        except ResultsError:  # its status and why are known all the same
+            record = row = None
     score = record.score if record is not None else None
     return RunResult(
         label=run.label,
